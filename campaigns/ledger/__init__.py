@@ -1,0 +1,1 @@
+"""The record of everything sent: tables, intents, fold, counts. The only SQL of the house."""

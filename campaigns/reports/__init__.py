@@ -1,0 +1,1 @@
+"""Figures and the papers made from them."""

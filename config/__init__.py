@@ -1,0 +1,1 @@
+"""What this installation decides: settings, carriers, hotlines, units, servers."""

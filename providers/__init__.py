@@ -1,0 +1,1 @@
+"""How a carrier is spoken to."""

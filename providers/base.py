@@ -1,0 +1,75 @@
+"""The contract between us and a carrier: as small as it can be. Speed, retries and failover are not the adapter's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from campaigns.terms import Answer, Callback, Capability, Receipt
+
+ReceiptSink = Callable[[Sequence[Callback]], Awaitable[None]]
+"""Keeps events durably: when its awaitable ends, they survive kill -9 and power loss."""
+
+
+class Gate(Protocol):
+    """Stands between an adapter and its socket: pace, stop flags, hours and the wire journal are behind it."""
+
+    async def take(self, want: int) -> range:
+        """Wait until some of the window's next indexes may leave, at most `want`.
+
+        The returned range is journalled as on the wire: its bytes must be written at once, without another await.
+        An empty range means: send no more of this window.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Window:
+    """The submissions of one committed intent: indexes lo..hi-1 of a batch."""
+
+    id: int  # random, 63 bit
+    lo: int
+    hi: int
+    numbers: Sequence[int]  # 84912345678 at position index - lo; 0 means: skip this index
+    text: str  # NFC, the approved bytes
+    sender: str
+    segments: int  # of `text`, at least 1
+    reference: Callable[[int], str]  # index -> our 32 hex digits, unguessable
+    callback_url: Callable[[int], str]  # index -> public URL for this message's receipts, "" when there is none
+
+
+class Provider(ABC):
+    """One account at one carrier. Its settings are its constructor's keyword arguments; building it connects nothing."""
+
+    name: ClassVar[str]  # as in catalog.py
+    capability: ClassVar[Capability]
+
+    @abstractmethod
+    async def open(self, sink: ReceiptSink) -> None:
+        """Connect; `sink` takes receipts that arrive on this very connection. Raises providers.errors.*."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Say goodbye to the carrier within 2 s; safe to call twice."""
+
+    @abstractmethod
+    def send(self, window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:
+        """Send a window and yield answers as they arrive, many at a time; returns when all taken indexes are answered.
+
+        Each index taken from the gate gets exactly one Answer (none for skipped ones). A time-out, a cut connection
+        after bytes left and an unreadable answer are Outcome.UNCERTAIN, never a failure. Raises Unreachable or
+        Misconfigured after the answers of all taken indexes were yielded, when going on makes no sense.
+        """
+
+    def verify(self, callback: Callback) -> None:
+        """Refuse a forged callback (raises providers.errors.Forged); called before the event is stored."""
+
+    @abstractmethod
+    def receipts(self, callback: Callback) -> list[Receipt]:
+        """Translate one stored event; pure. An unknown status is left out, an unreadable body raises Unreadable."""
+
+    async def look_up(self, provider_refs: Sequence[str]) -> list[Receipt]:
+        """Ask the carrier what became of these; only where `capability.look_up` is not "none"."""
+        raise NotImplementedError(self.name)

@@ -1,0 +1,35 @@
+"""What can go wrong with a carrier, each saying what to do next.
+
+ProviderError
+|-- Unreachable      proved not sent: back off, try again, or another provider
+|-- Misconfigured    credentials, sender or template: stop this account and call a person
+|-- Forged           a callback that is not the carrier's: refuse and log
+`-- Unreadable       a callback that cannot be read: keep it, alarm
+"""
+
+from __future__ import annotations
+
+
+class ProviderError(Exception):
+    """Something a carrier's interface did; `code` is the carrier's own code or ours beginning with "~"."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code} {detail}".strip())
+        self.code = code
+        self.detail = detail
+
+
+class Unreachable(ProviderError):
+    """No connection: nothing left. Try again later."""
+
+
+class Misconfigured(ProviderError):
+    """The carrier refuses us, not the message. Stop the account; a person must act."""
+
+
+class Forged(ProviderError):
+    """A callback without the carrier's proof."""
+
+
+class Unreadable(ProviderError):
+    """A callback whose body makes no sense."""
