@@ -78,7 +78,7 @@ class Verdict(Enum):
 class Answer(NamedTuple):
     """What the carrier said of one index of a window, at once."""
 
-    index: int  # in the window's batch, lo <= index < hi
+    idx: int  # in the window's batch, lo <= idx < hi
     outcome: Outcome
     code: str  # the carrier's own code, as it came; ours begin with "~"
     provider_ref: str  # the carrier's id of the message, "" when it gave none

@@ -51,9 +51,8 @@ class TruthFile:
 
 
 def _line(t: Taken) -> bytes:
-    return (
-        f"{t.at:.3f}\t{t.message_id}\t{t.number}\t{t.part}\t{t.parts}\t{t.part_sha}\t{t.whole_sha or '-'}\t{t.ref or '-'}\n"
-    ).encode()
+    texts = f"{t.part_sha}\t{t.whole_sha or '-'}\t{t.ref or '-'}"
+    return f"{t.at:.3f}\t{t.message_id}\t{t.number}\t{t.part}\t{t.parts}\t{texts}\n".encode()
 
 
 def read_taken(path: Path) -> list[Taken]:
