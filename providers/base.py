@@ -41,7 +41,7 @@ class Window:
 
 
 class Provider(ABC):
-    """One account at one carrier. Its settings are its constructor's keyword arguments; building it connects nothing."""
+    """One account at one carrier; settings are the constructor's keyword arguments, and building connects nothing."""
 
     name: ClassVar[str]  # as in catalog.py
     capability: ClassVar[Capability]
@@ -56,14 +56,14 @@ class Provider(ABC):
 
     @abstractmethod
     def send(self, window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:
-        """Send a window and yield answers as they arrive, many at a time; returns when all taken indexes are answered.
+        """Send a window and yield answers as they arrive; returns when all taken indexes are answered.
 
         Each index taken from the gate gets exactly one Answer (none for skipped ones). A time-out, a cut connection
         after bytes left and an unreadable answer are Outcome.UNCERTAIN, never a failure. Raises Unreachable or
         Misconfigured after the answers of all taken indexes were yielded, when going on makes no sense.
         """
 
-    def verify(self, callback: Callback) -> None:
+    def verify(self, callback: Callback) -> None:  # noqa: B027 - most carriers sign nothing
         """Refuse a forged callback (raises providers.errors.Forged); called before the event is stored."""
 
     @abstractmethod
