@@ -1,0 +1,229 @@
+"""What this installation decides: read once, typed, frozen, handed downwards; nothing is read at import time.
+
+Where a value comes from, strongest first: the environment (DISPATCHER_<KEY>, and DATABASE_URL, DATABASE_OWNER_URL,
+REDIS_URL as everybody names them), `settings.toml` in the data folder, the chosen profile of defaults.toml, the default
+beside the field below. A secret may be given as a file: DATABASE_URL_FILE=/run/secrets/database.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from config import data as shipped
+from config.problem import Problem
+
+Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Bytes = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Secret = Annotated[str | None, Field(repr=False)]
+
+PREFIX = "DISPATCHER_"
+PLAIN = {  # these names are everybody's, or shorter than the rule would make them
+    "database_url": "DATABASE_URL",
+    "database_owner_url": "DATABASE_OWNER_URL",
+    "redis_url": "REDIS_URL",
+    "language": "DISPATCHER_LANG",
+}
+SECRETS = ("database_url", "database_owner_url", "redis_url")
+NOT_OURS = ("DISPATCHER_KEY",)  # a person's key, read by the command line and kept nowhere
+
+
+class Settings(BaseModel):
+    """One installation's decisions; unit, default and reason at each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # Where things lie
+    data: Path = Path("var")  # keys, journals, spool, embedded servers; a local disk, never a network one
+    carriers_file: Path = shipped.CARRIERS  # accounts and speeds; the data folder's own carriers.toml goes first
+    kill_switch_file: Path = Path("kill-switch")  # while this file exists nothing is sent; relative to data
+
+    # What we stand on; None: the embedded server starts, so that a fresh machine needs only Python
+    database_url: Secret = None  # role app: no DDL, no UPDATE or DELETE on the record
+    database_owner_url: Secret = None  # role owner: migrations only
+    redis_url: Secret = None  # a doorbell: losing it costs seconds, never a message
+
+    # How we are reached
+    listen_host: str = "127.0.0.1"  # another address needs TLS: keys and approvals travel here
+    listen_port: Port = 8710  # 0: any free one
+    tls_certificate: Path | None = None  # PEM
+    tls_key: Path | None = None  # PEM
+    public_url: str = ""  # as carriers reach us, for receipts and their signatures; "": the listening address
+    language: Literal["vi", "en"] = "vi"  # of pages and papers; the people who approve read Vietnamese
+
+    # Times of the work (reliability: section 4)
+    lease: Seconds = 60  # a worker silent this long no longer owns its batch
+    settle: Seconds = 30  # first look at what is uncertain
+    sweeper: Seconds = 5  # rings due batches again, so that a lost Redis costs no more than this
+    send_deadline: Seconds = 5  # from before T1; after it the unsent tail goes back
+    connect: Seconds = 3  # a carrier that does not open a socket in this time is down
+    total_deadline: Seconds = 15  # one timer round a whole request: a slow answer outlives read time-outs
+    look_ups: tuple[Seconds, ...] = (30, 120, 600, 3_600, 21_600, 86_400)  # when a carrier is asked again
+    receipts_horizon: Seconds = 259_200  # 72 h: then "unconfirmed"; late truth still counts
+    drain: Seconds = 20  # a worker told to stop has this long to hear the answers it waits for
+
+    # Sizes of the work (ledger: sections 2 and 4)
+    batch_size: Count = 5_000  # messages; lease and stop work by batch
+    window_max: Annotated[int, Field(ge=1, le=1_000)] = 1_000  # messages an intent; the most a kill may put in doubt
+    fold_chunks: Count = 40  # chunks a fold: short transactions, exact counts
+
+    # Trying again, only what provably did not leave
+    tries_max: Annotated[int, Field(ge=1, le=100)] = 5  # attempts a message
+    retry_first: Seconds = 10  # doubled each time, with jitter
+    retry_most: Seconds = 600  # a throttled carrier has room again within minutes
+
+    # People (ledger: section 13)
+    cool_down: Seconds = 600  # from the last approval to the first message, with STOP on screen; rehearsals: 0
+    second_approval_above: Annotated[int, Field(ge=0)] = 50_000  # recipients; above it two persons approve
+
+    # Limits against floods (reliability: sections 7 and 8)
+    callback_bytes: Bytes = 65_536  # of one receipt call
+    callback_events: Count = 100  # in one receipt call
+    callback_depth: Count = 10  # levels of JSON
+    spool_bytes: Bytes = 1_073_741_824  # 1 GiB: about 4 M receipts; then carriers hear 503 and try again
+    spool_age: Seconds = 60  # an older spool means that the database does not keep up
+    upload_bytes: Bytes = 20_971_520  # 20 MiB: 1 M rows of XLSX are about 12
+    upload_unpacked_bytes: Bytes = 209_715_200  # 200 MiB: 505 kB of zeros unpacked to 210 MB
+    upload_ratio: Count = 100  # unpacked over packed
+    upload_members: Count = 100  # files inside one workbook
+    upload_rows: Count = 1_048_576  # the most rows a worksheet can have
+    upload_seconds: Seconds = 60  # to read one file, in a process of its own
+
+    # What is written down
+    log_style: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def url(self) -> str:
+        """Where this installation is reached, without a slash at the end."""
+        host = f"[{self.listen_host}]" if ":" in self.listen_host else self.listen_host
+        scheme = "https" if self.tls_certificate else "http"
+        return (self.public_url or f"{scheme}://{host}:{self.listen_port}").rstrip("/")
+
+
+def load(env: Mapping[str, str] | None = None, *, data: Path | None = None, profile: str | None = None) -> Settings:
+    """Read the settings of this installation; `profile` is a table of defaults.toml. Raises config.problem.Problem."""
+    env = os.environ if env is None else env
+    given, places = _environment(env)
+    folder = (data or Path(given.get("data", "var"))).absolute()
+    file = folder / "settings.toml"
+    written = _table(file) if file.is_file() else {}
+    if "data" in written:
+        raise Problem("{place}: {key} cannot stand here; set {other} instead",
+                      place=str(file), key="data", other="DISPATCHER_DATA")  # fmt: skip
+    merged = _profile(profile) | written | given | {"data": folder}
+    where = dict.fromkeys(merged, str(shipped.DEFAULTS)) | dict.fromkeys(written, str(file)) | places
+    return _checked(_settled(_build(merged, where), merged))
+
+
+def _environment(env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Our variables as {key: value}, and where each was found."""
+    names = {PLAIN.get(key, PREFIX + key.upper()): key for key in Settings.model_fields}
+    files = {f"{PLAIN[key]}_FILE": key for key in SECRETS}
+    given: dict[str, Any] = {}
+    for name, text in env.items():
+        if name in files and text:
+            given[files[name]] = _secret(name, text, env, PLAIN[files[name]])
+        elif name in names and text:
+            given[names[name]] = text.split(",") if names[name] == "look_ups" else text
+        elif name.startswith(PREFIX) and name not in (*names, *NOT_OURS):
+            raise _unknown("environment", name, names)
+    return given, dict.fromkeys(given, "environment")
+
+
+def _secret(name: str, path: str, env: Mapping[str, str], plain: str) -> str:
+    if env.get(plain):
+        raise Problem("environment: {key} and {other} are both set; keep one", key=name, other=plain)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise Problem("environment: {key} names {path}, which cannot be read: {why}",
+                      key=name, path=path, why=error.strerror) from None  # fmt: skip
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem("{place} cannot be read: {why}", place=str(path), why=str(error)) from None
+
+
+def _profile(name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    profiles = _table(shipped.DEFAULTS)
+    if name not in profiles:
+        raise Problem("there is no profile {name}; known are {allowed}", name=name, allowed=", ".join(profiles))
+    return dict(profiles[name])
+
+
+def _build(merged: dict[str, Any], where: dict[str, str]) -> Settings:
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+        raise _problem(key, where[key], merged[key], first["type"], first.get("ctx", {})) from None
+
+
+def _unknown(place: str, key: str, known: Iterable[str]) -> Problem:
+    near = get_close_matches(key, list(known), n=3, cutoff=0.0)
+    return Problem("{place}: {key} is not a setting; the nearest are {near}",
+                   place=place, key=key, near=", ".join(near))  # fmt: skip
+
+
+def _problem(key: str, place: str, value: object, kind: str, limits: dict[str, Any]) -> Problem:
+    """A wrong key or value in our words; a secret's value is never repeated."""
+    if key not in Settings.model_fields:
+        return _unknown(place, key, Settings.model_fields)
+    name = PLAIN.get(key, PREFIX + key.upper()) if place == "environment" else key
+    said = {"place": place, "key": name, "value": "***" if key in SECRETS else str(value)}
+    if "expected" in limits:
+        return Problem("{place}: {key} must be one of {allowed}, not {value}", allowed=limits["expected"], **said)
+    if "ge" in limits:
+        return Problem("{place}: {key} must be at least {least}, not {value}", least=limits["ge"], **said)
+    if "le" in limits:
+        return Problem("{place}: {key} must be at most {most}, not {value}", most=limits["le"], **said)
+    if kind.startswith(("int", "float")):
+        return Problem("{place}: {key} must be a number, not {value}", **said)
+    return Problem("{place}: {key} = {value} cannot be understood ({kind})", kind=kind, **said)
+
+
+def _settled(settings: Settings, merged: dict[str, Any]) -> Settings:
+    """Paths made whole, and the data folder's own carriers.toml preferred to the shipped one."""
+    own = settings.data / "carriers.toml"
+    chosen = settings.carriers_file if "carriers_file" in merged or not own.is_file() else own
+    return settings.model_copy(
+        update={"carriers_file": chosen, "kill_switch_file": settings.data / settings.kill_switch_file}
+    )
+
+
+def _checked(settings: Settings) -> Settings:
+    """What no single field can say."""
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise Problem("tls_certificate and tls_key belong together; set both or neither")
+    if settings.tls_key is None and not _loopback(settings.listen_host):
+        raise Problem(
+            "listen_host = {host} is reachable from outside; set tls_certificate and tls_key, or listen on 127.0.0.1",
+            host=settings.listen_host,
+        )
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        raise Problem("public_url = {value} must begin with https:// (or http:// on this machine)",
+                      value=settings.public_url)  # fmt: skip
+    return settings
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
