@@ -1,0 +1,311 @@
+"""One bound SMPP connection: its window of unanswered PDUs, its clocks and the receipts that arrive on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Final, NamedTuple, cast
+
+from campaigns.terms import Answer, Callback, Outcome
+from providers import smpp_pdu as wire
+from providers.base import ReceiptSink
+from providers.errors import Unreachable
+
+RECEIPTS_HELD: Final = 20_000  # deliver_sm read but not yet kept; above it we stop reading the socket
+WRITE_BUFFER: Final = 256 * 1024  # bytes the kernel did not take yet; above it we write no more
+
+
+class Verdict(NamedTuple):
+    """What one command_status means for the message it answers."""
+
+    outcome: Outcome
+    code: str
+    stop: bool = False  # the account is at fault, not the message: send nothing more
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a link behaves; times in seconds."""
+
+    system_id: str
+    password: str = field(repr=False)
+    system_type: str
+    window: int  # PDUs unanswered at most
+    response_timeout: float
+    enquire_every: float
+    verdict: Callable[[int], Verdict]
+
+
+class Flight:
+    """The messages of one send() that are on the wire, and what was answered since somebody looked."""
+
+    def __init__(self, templates: Sequence[wire.Template]) -> None:
+        self.templates = templates
+        self.news = asyncio.Event()
+        self.waiting = 0  # messages taken and not answered
+        self.stop: Verdict | None = None
+        self._answers: list[Answer] = []
+        self._parts: dict[int, dict[int, tuple[Verdict, str]]] = {}
+
+    def take(self) -> list[Answer]:
+        """The answers that came since the last call."""
+        self.news.clear()
+        found, self._answers = self._answers, []
+        return found
+
+    def answer(self, idx: int, part: int, verdict: Verdict, ref: str) -> None:
+        """Note the answer to one part; whoever calls sets `news` once for many."""
+        if len(self.templates) > 1:
+            known = self._parts.setdefault(idx, {})
+            known[part] = (verdict, ref)
+            if len(known) < len(self.templates):
+                return
+            verdict, ref = joined([known[place] for place in sorted(self._parts.pop(idx))])
+        self.waiting -= 1
+        self._answers.append(Answer(idx, verdict.outcome, verdict.code, ref))
+
+    def unsent(self, idxs: Sequence[int], code: str) -> None:
+        """Note messages that were taken from the gate, but whose bytes were never written."""
+        self._answers += [Answer(idx, Outcome.NOT_SENT, code, "") for idx in idxs]
+        self.news.set()
+
+
+def joined(parts: Sequence[tuple[Verdict, str]]) -> tuple[Verdict, str]:
+    """One verdict for a message from those of its parts; the last part's id is the one receipts will name."""
+    outcomes = {verdict.outcome for verdict, _ in parts}
+    if len(outcomes) == 1:
+        return parts[-1]
+    if Outcome.ACCEPTED in outcomes and Outcome.UNCERTAIN not in outcomes:
+        return Verdict(Outcome.UNCERTAIN, "~partial"), parts[-1][1]
+    # one unknown part makes the message unknown; refused for good outranks refused for now
+    worst = Outcome.UNCERTAIN if Outcome.UNCERTAIN in outcomes else Outcome.REFUSED
+    return next(verdict for verdict, _ in parts if verdict.outcome is worst), parts[-1][1]
+
+
+class Link(asyncio.Protocol):
+    """A transceiver bind. Built by `connect`, dead after the first loss; a new one is made to go on."""
+
+    def __init__(self, manner: Manner, sink: ReceiptSink) -> None:
+        self.manner = manner
+        self.sink = sink
+        self.strays = 0  # answers to nothing we wait for: late, repeated or foreign
+        self.down = asyncio.Event()
+        self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._sequence = 0
+        self._rest = b""
+        self._pending: dict[int, tuple[Flight, int, int]] = {}  # sequence -> flight, index, part
+        self._written: deque[tuple[float, int, int]] = deque()  # when, first sequence, how many
+        self._reserved = 0
+        self._room = asyncio.Event()
+        self._writable = True
+        self._heard = self._read_since = self._loop.time()
+        self._asked = False
+        self._receipts: deque[tuple[int, bytes]] = deque()
+        self._arrived = asyncio.Event()
+        self._reading = True
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the clocks and ask to be bound."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._keeper = self._loop.create_task(self._keep_receipts())
+        self._tick()
+        body = wire.bind_body(self.manner.system_id, self.manner.password, self.manner.system_type)
+        self._request(wire.BIND_TRANSCEIVER, body)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it broke changes nothing for us
+        """Every unanswered message may have been taken."""
+        self.down.set()
+        self._clock.cancel()
+        if not self.bound.done():
+            self.bound.set_exception(Unreachable("~link", "closed during the bind"))
+        self._settle(list(self._pending), Verdict(Outcome.UNCERTAIN, "~link"))
+        self._room.set()
+        self._arrived.set()
+
+    def pause_writing(self) -> None:
+        """The kernel takes no more bytes."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """The kernel takes bytes again."""
+        self._writable = True
+        self._room.set()
+
+    async def close(self, patience: float) -> None:
+        """Unbind and wait at most this many seconds for the carrier to agree."""
+        if not self.down.is_set():
+            self._request(wire.UNBIND)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.down.wait(), patience)
+            self._transport.abort()
+        await asyncio.wait({self._keeper}, timeout=patience)
+        self._keeper.cancel()
+
+    # -- what we send --------------------------------------------------------------------------------------------
+
+    def _request(self, command: int, body: bytes = b"") -> None:
+        self._transport.write(wire.pdu(command, self._sequences(1), body))
+
+    def _sequences(self, count: int) -> int:
+        """The first of so many consecutive sequence numbers; after the last one they begin at 1 again."""
+        if self._sequence + count > wire.LAST_SEQUENCE:
+            self._sequence = 0
+        first = self._sequence + 1
+        self._sequence += count
+        return first
+
+    async def reserve(self, want: int, parts: int) -> int:
+        """Wait for room in the window; how many messages of so many parts may be written (`release` them then)."""
+        while not self.down.is_set():
+            free = (self.manner.window - len(self._pending) - self._reserved) // parts
+            if free > 0 and self._writable:
+                granted = min(free, want)
+                self._reserved += granted * parts
+                return granted
+            self._room.clear()
+            await self._room.wait()
+        raise Unreachable("~link", "connection lost")
+
+    def release(self, granted: int, parts: int) -> None:
+        """Give reserved room back: it was used or will not be."""
+        self._reserved -= granted * parts
+        self._room.set()
+
+    def submit(self, flight: Flight, idxs: Sequence[int], numbers: Sequence[int], salt: int) -> None:
+        """Write these messages at once; `salt` tells texts to one phone apart that share an index (UDH reference)."""
+        parts = len(flight.templates)
+        first = self._sequences(len(idxs) * parts)
+        references = repeat(b"") if parts == 1 else (bytes(((salt + idx) & 0xFF,)) for idx in idxs)
+        self._transport.write(wire.block(flight.templates, first, numbers, references))
+        waited = ((flight, idx, part) for idx in idxs for part in range(parts))
+        self._pending.update(enumerate(waited, first))
+        self._written.append((self._loop.time(), first, len(idxs) * parts))
+        flight.waiting += len(idxs)
+
+    # -- what we hear --------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Deal with every complete PDU; bytes that are no SMPP cut the link."""
+        self._heard, self._asked = self._loop.time(), False
+        buffer = self._rest + data
+        try:
+            pdus, used = wire.split(buffer)
+        except wire.BadPdu:
+            self._transport.abort()
+            return
+        self._rest = buffer[used:]
+        touched: set[Flight] = set()
+        for command, status, sequence, body in pdus:
+            if command == wire.SUBMIT_SM_RESP:
+                self._answered(sequence, status, wire.message_id(body), touched)
+            elif command == wire.GENERIC_NACK:
+                self._answered(sequence, status or wire.RINVCMDID, "", touched)
+            elif command == wire.DELIVER_SM:
+                self._receipts.append((sequence, body))
+            else:
+                self._other(command, status, sequence)
+        self._tell(touched)
+
+    def _tell(self, touched: set[Flight]) -> None:
+        for flight in touched:
+            flight.news.set()
+        self._room.set()
+        if self._receipts:
+            self._arrived.set()
+            self._read_on(len(self._receipts) < RECEIPTS_HELD)
+
+    def _answered(self, sequence: int, status: int, ref: str, touched: set[Flight]) -> None:
+        waited = self._pending.pop(sequence, None)
+        if waited is None:
+            self.strays += 1
+            return
+        flight, idx, part = waited
+        verdict = self.manner.verdict(status)
+        flight.answer(idx, part, verdict, ref)
+        if verdict.stop:
+            flight.stop = verdict
+        touched.add(flight)
+
+    def _other(self, command: int, status: int, sequence: int) -> None:
+        if command == wire.BIND_TRANSCEIVER_RESP and not self.bound.done():
+            self.bound.set_result(status)
+        elif command == wire.ENQUIRE_LINK:
+            self._transport.write(wire.pdu(wire.ENQUIRE_LINK_RESP, sequence))
+        elif command == wire.UNBIND:
+            self._transport.write(wire.pdu(wire.UNBIND_RESP, sequence))
+            self._transport.close()
+        elif command == wire.UNBIND_RESP:
+            self._transport.close()
+        elif not command & wire.ANSWER:
+            self._transport.write(wire.pdu(wire.GENERIC_NACK, sequence, status=wire.RINVCMDID))
+
+    # -- the clocks ----------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Look after time-outs and silence; neither runs while we ourselves do not read."""
+        manner, now = self.manner, self._loop.time()
+        if self._reading:
+            self._expire(now - manner.response_timeout)
+            quiet = now - max(self._heard, self._read_since)
+            if quiet > manner.enquire_every + manner.response_timeout:
+                self._transport.abort()
+            elif quiet > manner.enquire_every and not self._asked and not self._transport.is_closing():
+                self._asked = True
+                self._request(wire.ENQUIRE_LINK)
+        self._clock = self._loop.call_later(min(manner.response_timeout, manner.enquire_every, 4) / 4, self._tick)
+
+    def _expire(self, before: float) -> None:
+        while self._written and max(self._written[0][0], self._read_since) < before:
+            _, first, count = self._written.popleft()
+            late = [sequence for sequence in range(first, first + count) if sequence in self._pending]
+            self._settle(late, Verdict(Outcome.UNCERTAIN, "~timeout"))
+
+    def _settle(self, sequences: list[int], verdict: Verdict) -> None:
+        for sequence in sequences:
+            flight, idx, part = self._pending.pop(sequence)
+            flight.answer(idx, part, verdict, "")
+            flight.news.set()
+        self._room.set()
+
+    # -- receipts ------------------------------------------------------------------------------------------------
+
+    async def _keep_receipts(self) -> None:
+        """Hand receipts over as they come; only what is kept is acknowledged."""
+        while not self.down.is_set():
+            await self._arrived.wait()
+            self._arrived.clear()
+            held = list(self._receipts)
+            if not held or self.down.is_set():
+                continue
+            status = await self._kept([Callback(body, method="SMPP") for _, body in held])
+            for _ in held:
+                self._receipts.popleft()
+            self._read_on(len(self._receipts) < RECEIPTS_HELD)
+            if not self._transport.is_closing():
+                sequences = [sequence for sequence, _ in held]
+                self._transport.write(wire.answers(wire.DELIVER_SM_RESP, status, sequences, b"\0"))
+
+    async def _kept(self, callbacks: list[Callback]) -> int:
+        try:
+            await self.sink(callbacks)
+        except Exception:  # noqa: BLE001 - whatever kept them from being kept, the carrier must bring them again
+            return wire.RMSGQFUL
+        return wire.ROK
+
+    def _read_on(self, wanted: bool) -> None:  # noqa: FBT001 - the name says what true means
+        if wanted == self._reading or self._transport.is_closing():
+            return
+        self._reading = wanted
+        if wanted:
+            self._read_since = self._loop.time()
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
