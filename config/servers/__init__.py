@@ -1,1 +1,7 @@
-"""The embedded PostgreSQL and Valkey: found, started and watched by us."""
+"""The embedded PostgreSQL and Valkey: found, started and watched by us (docs/decisions/003-embedded-servers.md)."""
+
+from __future__ import annotations
+
+from config.servers.servers import Servers, Urls, connect_existing
+
+__all__ = ["Servers", "Urls", "connect_existing"]

@@ -1,0 +1,156 @@
+"""Both embedded servers as one thing: start, watch, stop; and joining those that already run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
+from types import TracebackType
+from typing import Self
+
+from config.problem import Problem
+from config.servers import account, binaries, folder, keys, postgres, valkey
+from config.servers.child import POLL, START_PATIENCE, Child, Identity, wait_for_leftovers
+from config.servers.folder import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """How to reach the servers; each holds a password: never print one."""
+
+    owner: str  # postgresql://, may change the schema: migrations only
+    app: str  # postgresql://, everything else
+    redis: str  # unix://
+
+
+class Servers:
+    """Embedded servers on a data folder, living as long as this process or until `stop`.
+
+    A context manager that starts on entering. Raises Problem for all that a person can put right.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._folder = Folder(data.resolve())
+        self._children: dict[str, Child] = {}
+        self._urls: Urls | None = None
+        self._lock = -1
+        self._process = os.getpid()
+        # Children die with the *thread* that made them (prctl(2), PR_SET_PDEATHSIG): one that lives as long as we do.
+        self._nursery: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process number of each server, by "postgres" and "valkey"."""
+        return {name: child.process.pid for name, child in self._children.items()}
+
+    def alive(self) -> bool:
+        """Whether both servers run."""
+        return bool(self._children) and all(child.running() for child in self._children.values())
+
+    def start(self) -> Urls:
+        """Start both servers, making the database on the first start; returns at once when they run already."""
+        if self._urls is None:
+            self._folder.prepare()
+            self._lock = folder.lock(self._folder.data)
+            self._nursery = ThreadPoolExecutor(1, "servers")
+            try:
+                self._urls = self._nursery.submit(self._start).result()
+            except BaseException:
+                self.stop()
+                raise
+        return self._urls
+
+    def stop(self) -> None:
+        """Stop both cleanly (a fast shutdown writes a checkpoint); nothing to do in a forked copy or when stopped."""
+        if os.getpid() != self._process:
+            return
+        if postmaster := self._children.get("postgres"):
+            postmaster.process.send_signal(SIGINT)  # both shut down at the same time
+        if child := self._children.get("valkey"):
+            child.stop((SIGTERM, 10), (SIGKILL, 10))
+        if postmaster:
+            postmaster.stop((SIGINT, 30), (SIGQUIT, 10), (SIGKILL, 10))
+        self._children.clear()
+        self._urls = None
+        if self._nursery:
+            self._nursery.shutdown()
+            self._nursery = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _start(self) -> Urls:
+        """All of the start, in the thread that the children's lives hang on."""
+        place, programs = self._folder, binaries.find()
+        wait_for_leftovers([place.cluster, place.valkey])
+        fresh = not place.cluster.exists()
+        passwords = keys.ensure(place.keys, may_create=fresh)
+        uid = account.server_uid(place.cluster)
+        if uid is not None:
+            programs = binaries.within_reach(programs)
+        if fresh:
+            uid = postgres.build(place.cluster, programs, uid, passwords)
+        postgres.check_version(place.cluster, programs)
+        self._spawn(programs, Identity(uid), passwords.redis)
+        self._wait_until("postgres", lambda: postgres.ready(place.cluster))
+        self._wait_until("valkey", lambda: valkey.ready(place.sockets(place.valkey), passwords.redis))
+        return _urls(place, passwords)
+
+    def _spawn(self, programs: binaries.Binaries, who: Identity, password: str) -> None:
+        place = self._folder
+        for home in (place.cluster, place.valkey):
+            if (sockets := place.sockets(home)) != home:
+                folder.private(sockets, who)
+        self._children["postgres"] = postgres.start(
+            place.cluster, programs, who, place.sockets(place.cluster), place.log("postgres")
+        )
+        self._children["valkey"] = valkey.start(
+            place.valkey, programs, who, place.sockets(place.valkey), place.log("valkey"), password
+        )
+
+    def _wait_until(self, name: str, ready: Callable[[], bool]) -> None:
+        child, deadline = self._children[name], time.monotonic() + START_PATIENCE
+        while not ready():
+            if not child.running() or time.monotonic() > deadline:
+                raise child.died()
+            time.sleep(POLL)
+
+
+def connect_existing(data: Path) -> Urls | None:
+    """The URLs when another process of ours runs, or just starts, the servers of this data folder; else None."""
+    place, deadline = Folder(data.resolve()), time.monotonic() + START_PATIENCE
+    while folder.busy(place.data):
+        if postgres.ready(place.cluster):
+            passwords = keys.ensure(place.keys, may_create=False)
+            if valkey.ready(place.sockets(place.valkey), passwords.redis):
+                return _urls(place, passwords)
+        if time.monotonic() > deadline:
+            raise Problem(
+                "The servers of the data folder {folder} are being started or stopped, and that takes too long. See "
+                "the logs in {logs}.",
+                folder=place.data, logs=place.data / "log",
+            )  # fmt: skip
+        time.sleep(4 * POLL)
+    return None
+
+
+def _urls(place: Folder, passwords: keys.Passwords) -> Urls:
+    sockets = place.sockets(place.cluster)
+    return Urls(
+        owner=postgres.url("dispatcher_owner", passwords.owner, sockets),
+        app=postgres.url("dispatcher_app", passwords.app, sockets),
+        redis=valkey.url(passwords.redis, place.sockets(place.valkey)),
+    )
