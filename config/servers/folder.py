@@ -85,6 +85,12 @@ def private(folder: Path, who: Identity) -> None:
             ) from None
 
 
+def forget_sockets(sockets: Path, home: Path) -> None:
+    """Remove a socket folder under /tmp once its server is gone."""
+    if sockets != home:
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
 def lock(data: Path) -> int:
     """Take the data folder for this process alone; returns the handle that holds it, until closed or dead."""
     try:

@@ -69,6 +69,7 @@ class Servers:
             try:
                 self._urls = self._nursery.submit(self._start).result()
             except BaseException:
+                self._nursery.shutdown()  # after Ctrl-C the start may still be under way
                 self.stop()
                 raise
         return self._urls
@@ -83,6 +84,8 @@ class Servers:
             child.stop((SIGTERM, 10), (SIGKILL, 10))
         if postmaster:
             postmaster.stop((SIGINT, 30), (SIGQUIT, 10), (SIGKILL, 10))
+        for home in (self._folder.cluster, self._folder.valkey):
+            folder.forget_sockets(self._folder.sockets(home), home)
         self._children.clear()
         self._urls = None
         if self._nursery:
