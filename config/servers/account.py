@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from config.problem import Problem
+from config.servers.child import Identity
 
 NAME = "dispatcher-pg"
 UIDS = range(59432, 59000, -1)  # above what login accounts reach, below systemd's and containers' ranges
@@ -23,7 +25,23 @@ def server_uid(cluster: Path) -> int | None:
     try:
         return pwd.getpwnam(NAME).pw_uid
     except KeyError:
-        return next(uid for uid in UIDS if not named(uid))
+        return next(uid for uid in UIDS if not named(uid) and not is_group(uid))
+
+
+def identity(uid: int | None) -> Identity:
+    """Who a server is with this uid: its account's own group, or the group of the same number that nobody uses."""
+    if uid is None:
+        return Identity()
+    return Identity(uid, pwd.getpwuid(uid).pw_gid if named(uid) else uid)
+
+
+def is_group(gid: int) -> bool:
+    """Whether this machine uses the number for a group."""
+    try:
+        grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return True
 
 
 def named(uid: int) -> bool:

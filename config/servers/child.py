@@ -25,19 +25,20 @@ class Identity:
     """Whom a server runs as when we are root; `passwd` is a file only initdb sees as /etc/passwd."""
 
     uid: int | None = None  # None: as ourselves
+    gid: int = -1
     passwd: Path | None = None
 
     def own(self, path: Path) -> None:
         """Hand `path` itself over to the server's user."""
         if self.uid is not None:
-            os.chown(path, self.uid, self.uid, follow_symlinks=False)
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 def command(who: Identity, on_death: signal.Signals, argv: Sequence[str | Path]) -> list[str]:
     """`argv` behind launch.py; must be spawned by this very process."""
-    uid = "-" if who.uid is None else str(who.uid)
+    user = "-" if who.uid is None else f"{who.uid}:{who.gid}"
     passwd = str(who.passwd or "-")
-    prologue = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(on_death)), uid, passwd]
+    prologue = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(on_death)), user, passwd]
     return [*prologue, *map(str, argv)]
 
 

@@ -19,7 +19,6 @@ LONGEST_SOCKET = ".s.PGSQL.5432"
 SHORT = Path("/tmp")  # noqa: S108 - 0700 and checked; TMPDIR may differ between two shells of one user
 ROOM = 256 << 20  # bytes: a fresh cluster, its first logs and a small campaign
 LOCK_PATIENCE = 0.2  # seconds: longer than a look by `busy`
-NOBODY = Identity()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Becomes a server: drops root, ties its life to the parent's, then execs. Run as a script, never imported.
 
 A separate small program because code between fork and exec of a threaded parent may deadlock (subprocess,
-`preexec_fn`). Usage: launch.py PARENT_PID SIGNAL UID NAMES PROGRAM ARGUMENT..., "-" where UID or NAMES is not wanted.
+`preexec_fn`). Usage: launch.py PARENT_PID SIGNAL UID:GID NAMES PROGRAM ARGUMENT..., "-" where one is not wanted.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def see_private_passwd(passwd: str) -> None:
     checked(LIBC.mount(os.fsencode(passwd), b"/etc/passwd", None, MS_BIND, None))
 
 
-def become(uid: int) -> None:
-    """Give up root for good; the group has the number of the user."""
+def become(uid: int, gid: int) -> None:
+    """Give up root for good, and every other group."""
     os.setgroups([])
-    os.setresgid(uid, uid, uid)
+    os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
 
 
@@ -57,15 +57,15 @@ def die_with(parent: int, signal: int) -> None:
         raise SystemExit(NOT_STARTED)
 
 
-def main(parent: str, signal: str, uid: str, names: str, program: str, *arguments: str) -> None:
+def main(parent: str, signal: str, user: str, names: str, program: str, *arguments: str) -> None:
     """Replace this process by the program."""
     if names != "-":
         try:
             see_private_passwd(names)
         except OSError as no:
             raise SystemExit(NO_NAMESPACE) from no
-    if uid != "-":
-        become(int(uid))
+    if user != "-":
+        become(*map(int, user.split(":")))
     die_with(int(parent), int(signal))
     os.execv(program, [program, *arguments])  # noqa: S606 - becoming another program is the purpose
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -57,7 +58,7 @@ def build(cluster: Path, binaries: Binaries, uid: int | None, passwords: Passwor
             who = _with_a_name(uid, Path(folder))
             _make(unfinished, binaries, who, passwords)
         except NoNamespaceError:
-            who = Identity(account.create())
+            who = account.identity(account.create())
             _make(unfinished, binaries, who, passwords)
     unfinished.rename(cluster)
     _sync_folder(cluster.parent)
@@ -72,10 +73,10 @@ def _with_a_name(uid: int | None, folder: Path) -> Identity:
     """An identity that initdb accepts: its uid has a name, if need be one that only initdb sees."""
     wanted = os.geteuid() if uid is None else uid
     if account.named(wanted):
-        return Identity(uid)
+        return account.identity(uid)
     folder.chmod(0o755)
     account.write_passwd(folder / "passwd", wanted)
-    return Identity(uid, folder / "passwd")
+    return replace(account.identity(uid), passwd=folder / "passwd")
 
 
 def _make(folder: Path, binaries: Binaries, who: Identity, passwords: Passwords) -> None:

@@ -107,7 +107,7 @@ class Servers:
         if fresh:
             uid = postgres.build(place.cluster, programs, uid, passwords)
         postgres.check_version(place.cluster, programs)
-        self._spawn(programs, Identity(uid), passwords.redis)
+        self._spawn(programs, account.identity(uid), passwords.redis)
         self._wait_until("postgres", lambda: postgres.ready(place.cluster))
         self._wait_until("valkey", lambda: valkey.ready(place.sockets(place.valkey), passwords.redis))
         return _urls(place, passwords)

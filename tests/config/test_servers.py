@@ -120,7 +120,16 @@ def test_keys_and_sockets_are_for_their_user_only(running: tuple[Servers, Path])
         assert path.stat().st_uid == os.geteuid()
     for home in (data / "postgres", data / "valkey"):
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert all(Path(f"/proc/{pid}").stat().st_uid != 0 for pid in servers.pids.values())
+    for pid in servers.pids.values():
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert "0" not in status["Uid"].split()
+        assert os.geteuid() or status["CapEff"] == "0" * 16, "a server that root started keeps no right of root"
+        assert os.geteuid() or not status["Groups"].strip(), "nor any of root's groups"
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(running: tuple[Servers, Path]) -> None:
+    """Each server leads a session of its own, so that we stop it in our order."""
+    assert all(os.getsid(pid) == pid != os.getsid(0) for pid in running[0].pids.values())
 
 
 def test_no_password_stands_in_a_process_list(running: tuple[Servers, Path]) -> None:
