@@ -1,0 +1,52 @@
+"""Who writes the report and to whom: facts of an office, valid between two days (letterheads.toml)."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from campaigns.terms import Problem
+
+HERE = Path(__file__).parent / "letterheads.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """An office as its papers name it; the clerk fills in what is still empty."""
+
+    parent: str  # "UBND tỉnh Lai Châu"
+    body: str  # "Sở Thông tin và Truyền thông"
+    symbol: str  # "BC-STTTT"
+    place: str  # "Lai Châu"
+    addressee: str  # after "Kính gửi:"
+    copies: tuple[str, ...]  # Nơi nhận, between "Như trên" and "Lưu"
+    archive: str  # "VT, TTBCXB"
+    signer: tuple[str, ...]  # ("KT. GIÁM ĐỐC", "PHÓ GIÁM ĐỐC")
+    signer_name: str = ""
+    number: int | None = None
+    dated: date | None = None
+
+
+def letterhead_at(day: date, path: Path = HERE) -> Letterhead:
+    """The office that answered for such campaigns on this day."""
+    found = [row for row in tomllib.loads(path.read_text("utf-8"))["letterhead"] if _covers(row, day)]
+    if len(found) != 1:
+        raise Problem(
+            "{file}: {count} letterheads are valid on {day}; make it one by `valid_from` and `valid_until`.",
+            file=path.name,
+            count=len(found),
+            day=day.isoformat(),
+        )
+    return _letterhead(found[0])
+
+
+def _covers(row: dict[str, Any], day: date) -> bool:
+    return bool(row["valid_from"] <= day <= row.get("valid_until", date.max))
+
+
+def _letterhead(row: dict[str, Any]) -> Letterhead:
+    names = ("parent", "body", "symbol", "place", "addressee", "archive")
+    return Letterhead(**{name: row[name] for name in names}, copies=tuple(row["copies"]), signer=tuple(row["signer"]))
