@@ -231,10 +231,10 @@ class Smpp(Provider):
 async def _feed(link: Link, flight: Flight, window: Window, gate: Gate) -> None:
     """Take from the gate what the link has room for, until the gate, the window or the link ends."""
     parts, at = len(flight.templates), window.lo
-    while at < window.hi and not flight.stop:
+    while at < window.hi:
         granted = await link.reserve(window.hi - at, parts)
         try:
-            taken = await gate.take(granted)
+            taken = range(0) if flight.stop else await gate.take(granted)
             _write(link, flight, window, taken)
         finally:
             link.release(granted, parts)
@@ -244,6 +244,7 @@ async def _feed(link: Link, flight: Flight, window: Window, gate: Gate) -> None:
 
 
 def _write(link: Link, flight: Flight, window: Window, taken: range) -> None:
+    """Write these indexes at once: the gate has journalled them as being on the wire."""
     numbers = window.numbers[taken.start - window.lo : taken.stop - window.lo]
     idxs: Sequence[int] = taken
     if 0 in numbers:

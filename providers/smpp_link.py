@@ -195,13 +195,19 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Deal with every complete PDU; bytes that are no SMPP cut the link."""
         self._heard, self._asked = self._loop.time(), False
-        buffer = self._rest + data
+        self._rest += data
         try:
-            pdus, used = wire.split(buffer)
+            while pdus := self._next():
+                self._deal(pdus)
         except wire.BadPdu:
             self._transport.abort()
-            return
-        self._rest = buffer[used:]
+
+    def _next(self) -> list[wire.Pdu]:
+        pdus, used = wire.split(self._rest)
+        self._rest = self._rest[used:]
+        return pdus
+
+    def _deal(self, pdus: list[wire.Pdu]) -> None:
         touched: set[Flight] = set()
         for command, status, sequence, body in pdus:
             if command == wire.SUBMIT_SM_RESP:

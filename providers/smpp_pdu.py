@@ -60,12 +60,17 @@ class BadPdu(Exception):
 
 
 def split(buffer: bytes) -> tuple[list[Pdu], int]:
-    """Every complete PDU of a buffer, and how many bytes they took; raises BadPdu on an impossible length."""
+    """The complete PDUs at a buffer's beginning, and how many bytes they took; raises BadPdu when it begins with none.
+
+    What stands before an impossible length is still given: those answers count.
+    """
     pdus: list[Pdu] = []
     at, end, unpack = 0, len(buffer), HEADER.unpack_from
     while end - at >= HEADER.size:
         length, command, status, sequence = unpack(buffer, at)
         if not HEADER.size <= length <= LONGEST:
+            if pdus:
+                break
             raise BadPdu(f"a PDU of {length} bytes")
         if length > end - at:
             break
