@@ -95,7 +95,7 @@ class HttpProvider(Provider):
     def outcome(self, idx: int, status: int, body: bytes) -> Answer:
         """What the answer means; pure. 429, 3xx and 5xx never come here.
 
-        Raises Misconfigured when the carrier refuses us, not the message (the index counts as not sent), and
+        Raises Misconfigured when the carrier refuses us, not the message (index deferred, account stopped), and
         ValueError, LookupError or TypeError when the answer makes no sense (the index is uncertain).
         """
 
@@ -256,9 +256,9 @@ class _Flight:
             return Answer(idx, Outcome.UNCERTAIN, f"~http{status}", "")
         try:
             return self._provider.outcome(idx, status, body)
-        except Misconfigured as error:
+        except Misconfigured as error:  # it arrived and was not taken: due again once a person has acted
             self._stop(error)
-            return Answer(idx, Outcome.NOT_SENT, error.code, "")
+            return Answer(idx, Outcome.DEFERRED, error.code, "")
         except (ValueError, LookupError, TypeError):
             return self._unread(idx, status)
 

@@ -13,7 +13,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from providers.simulator.faults import Faults
 from providers.simulator.http import DELIVERED, Call, HttpCarrier, Ready, Record, Submission, serve_carrier
@@ -30,7 +30,7 @@ class TwilioCarrier(HttpCarrier):
     def __init__(self, truth: Path, faults: Faults, odd: str, account_sid: str, auth_token: str) -> None:
         self._sid = account_sid
         self._token = auth_token
-        self._auth = BasicAuth(account_sid, auth_token).encode()
+        self._auth = "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._base = f"/{VERSION}/Accounts/{account_sid}/Messages"
         super().__init__(truth, faults, odd)
 
