@@ -24,7 +24,7 @@ def texts(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
     decree30.write(paper, "1. Nội dung tin nhắn đã duyệt", CLAUSE)
     for wave in figures.waves:
         facts = _facts(wave, figures.mandate)
-        decree30.draw(paper, Grid([(wave.wave_name, "Nội dung")], facts, FACTS, frozenset({0, 1})))
+        decree30.draw(paper, Grid([(wave.wave_name, "Nội dung")], facts, FACTS, frozenset({0, 1}), size=11))
     decree30.write(paper, "2. Danh sách người nhận", CLAUSE)
     decree30.draw(paper, _verdicts(figures))
     decree30.write(paper, "3. Cách tính số liệu", CLAUSE)
@@ -60,7 +60,7 @@ def _facts(wave: WaveFigures, mandate: MandateFacts) -> list[tuple[str, str]]:
     each = sorted({carrier.segments_each for carrier in wave.carriers})
     facts = [
         ("Nội dung gửi", wave.text),
-        ("Mã nội dung (SHA-256)", wave.text_sha256),
+        ("Mã nội dung (SHA\u2011256)", wave.text_sha256),
         ("Độ dài", f"{len(wave.text)} ký tự; {' hoặc '.join(map(str, each))} tin nhắn quy đổi mỗi bản tin"),
         ("Tên người gửi", wave.sender),
         ("Thời gian gửi", f"{clock_day(wave.opened)} – {clock_day(wave.closed) if wave.closed else 'chưa kết thúc'}"),
@@ -72,7 +72,7 @@ def _facts(wave: WaveFigures, mandate: MandateFacts) -> list[tuple[str, str]]:
         *facts,
         ("So với văn bản", f"Có chỉnh sửa. Lý do: {wave.choice_reason}"),
         ("Nguyên văn", mandate.source_text),
-        ("Mã nguyên văn (SHA-256)", mandate.source_sha256),
+        ("Mã nguyên văn (SHA\u2011256)", mandate.source_sha256),
     ]
 
 

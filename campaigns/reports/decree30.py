@@ -83,7 +83,9 @@ def _page_heads(section: Any, bands: Sequence[str]) -> None:
     for head, numbered in ((section.first_page_header, False), (section.header, True)):
         head.is_linked_to_previous = False
         for words in bands:
-            write(head, words, Look(size=12, bold=True, align=ALIGN.CENTER, after=0, first=0))
+            band = write(head, words, Look(size=12, bold=True, align=ALIGN.CENTER, after=0, first=0))
+            _edge(band, "top")
+            _edge(band, "bottom")  # equal neighbours share one box: a band across the page
         if numbered:
             _field(write(head, "", Look(size=13, align=ALIGN.CENTER, after=0, first=0)), "PAGE")
 
@@ -161,12 +163,20 @@ def rule(where: Any, length: float, width: float, *, gap: float = 2, after: floa
     paragraph.paragraph_format.left_indent = paragraph.paragraph_format.right_indent = side
     paragraph.paragraph_format.line_spacing = Pt(2)
     _face(paragraph.add_run(""), 1, bold=False, italic=False)
-    edges, top = OxmlElement("w:pBdr"), OxmlElement("w:top")
-    for name, value in (("val", "single"), ("sz", "6"), ("space", "0"), ("color", "000000")):
-        top.set(qn(f"w:{name}"), value)
-    edges.append(top)
+    _edge(paragraph, "top")
+
+
+def _edge(paragraph: Any, side: str) -> None:
+    """A line along one side of a paragraph."""
     properties = paragraph._p.get_or_add_pPr()  # noqa: SLF001 - python-docx has no borders
-    properties.insert_element_before(edges, "w:shd", "w:tabs", "w:spacing", "w:ind", "w:jc", "w:rPr")
+    edges = properties.find(qn("w:pBdr"))
+    if edges is None:
+        edges = OxmlElement("w:pBdr")
+        properties.insert_element_before(edges, "w:shd", "w:tabs", "w:spacing", "w:ind", "w:jc", "w:rPr")
+    edge = OxmlElement(f"w:{side}")
+    for name, value in (("val", "single"), ("sz", "6"), ("space", "0"), ("color", "000000")):
+        edge.set(qn(f"w:{name}"), value)
+    edges.append(edge)
 
 
 def side_by_side(paper: Any, widths: Sequence[float], rows: int = 1) -> Any:
@@ -203,7 +213,13 @@ def draw(paper: Any, grid: Grid) -> None:
             bold = head or at - len(grid.heads) in grid.sums
             look = Look(grid.size, bold=bold, align=side, before=2, after=2, first=0, keep=not last)
             write(box, words, look)
-    write(paper, "", Look(size=4, after=2, first=0))
+    gap(paper, 6)
+
+
+def gap(paper: Any, height: float) -> None:
+    """An empty line of so many pt, as after a table, which has no space of its own."""
+    empty = write(paper, "", Look(after=0, first=0))
+    empty.paragraph_format.line_spacing = Pt(height)
 
 
 def _fix(table: Any, widths: Sequence[float], padding: float) -> None:

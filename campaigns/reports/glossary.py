@@ -42,7 +42,7 @@ DETAIL = (
     ),
     Column("Không đến máy", "undelivered", "Nhà mạng xác nhận bằng biên nhận là không chuyển được đến máy."),
     Column(
-        "Đã nhận, chưa có biên nhận",
+        "Chưa có biên nhận",
         "accepted",
         "Nhà mạng đã nhận; nhà mạng không cung cấp biên nhận hoặc biên nhận còn trong thời hạn chờ.",
     ),

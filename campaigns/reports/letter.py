@@ -16,8 +16,8 @@ from campaigns.reports.files import whole_file
 from campaigns.reports.letterhead import Letterhead
 from campaigns.reports.words import NOTHING, figure, share
 
-LEFT_HALF, RIGHT_HALF = 73.0, 92.0  # mm of the head's two columns
-MOTTO_RULE = 57.0  # mm: "Độc lập - Tự do - Hạnh phúc" in 13 pt bold Times New Roman
+LEFT_HALF, RIGHT_HALF = 75.8, 89.2  # mm of the head's two columns
+MOTTO_RULE = 56.0  # mm: "Độc lập - Tự do - Hạnh phúc" in 13 pt bold Times New Roman
 PART = 0.42  # of the words' length: between 1/3 and 1/2
 
 
@@ -155,8 +155,10 @@ def _with_sum(heads: tuple[str, ...], rows: list[list[str]], whole: Columns) -> 
 
 
 def _result(row: Columns, *, receipts: bool) -> list[str]:
-    shares = share(row.delivered_receipted, row.taken_receipted) if receipts else "không có biên nhận"
-    return [*(figure(n) for n in (row.recipients, row.taken, row.segments, row.delivered, row.unknown)), shares]
+    part = "" if row.taken == row.taken_receipted else " (*)"
+    shares = share(row.delivered_receipted, row.taken_receipted) + part if receipts else "không có biên nhận"
+    delivered = figure(row.delivered) if receipts or row.delivered else NOTHING
+    return [*map(figure, (row.recipients, row.taken, row.segments)), delivered, figure(row.unknown), shares]
 
 
 def _statements(paper: Any, figures: ReportFigures) -> None:
@@ -176,6 +178,7 @@ def _stated(count: int | None) -> str:
 
 
 def _signature(paper: Any, head: Letterhead) -> None:
+    decree30.gap(paper, 6)
     table = decree30.side_by_side(paper, (85.0, 80.0))
     places, signer = table.cell(0, 0), table.cell(0, 1)
     line = Look(11, align=ALIGN.LEFT, after=0, first=0, keep=True)

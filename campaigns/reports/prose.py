@@ -114,9 +114,10 @@ def overview(figures: ReportFigures) -> list[str]:
     whole, several = figures.total, len(figures.waves) > 1
     people = f"{figure(whole.recipients)} {'lượt người nhận' if several else 'người nhận'}"
     words = (
-        f"Đã tổ chức {len(figures.waves)} đợt gửi đến {people}. Các nhà mạng đã nhận {figure(whole.taken)} bản tin, "
-        f"tương đương {figure(whole.segments)} tin nhắn quy đổi; trong đó {figure(whole.delivered)} bản tin đã đến máy "
-        f"theo biên nhận của nhà mạng. Có {figure(whole.unknown)} bản tin chưa rõ kết quả."
+        f"Đã tổ chức {len(figures.waves):02} đợt gửi đến {people}. Các doanh nghiệp viễn thông di động (sau đây gọi "
+        f"chung là nhà mạng) đã nhận {figure(whole.taken)} bản tin, tương đương {figure(whole.segments)} tin nhắn quy "
+        f"đổi; trong đó {figure(whole.delivered)} bản tin đã đến máy theo biên nhận của nhà mạng. "
+        f"Có {figure(whole.unknown)} bản tin chưa rõ kết quả."
     )
     if whole.suppressed:
         words += f" Không gửi {figure(whole.suppressed)} bản tin theo danh sách loại trừ."
@@ -129,8 +130,7 @@ def column_notes() -> list[str]:
         (
             "Ghi chú: “Bản tin nhà mạng đã nhận” gồm bản tin đã đến máy, không đến máy, chưa có biên nhận và "
             "chưa xác nhận; không gồm bản tin không xác định. “Tin nhắn quy đổi” chỉ tính trên bản tin nhà mạng "
-            "đã nhận. Tỷ lệ tính trên "
-            "bản tin nhà mạng đã nhận, tại các nhà mạng có biên nhận. Chi tiết tại Phụ lục II kèm theo."
+            "đã nhận. (*) Tỷ lệ chỉ tính tại các nhà mạng có biên nhận. Chi tiết tại Phụ lục II kèm theo."
         ),
     ]
 
@@ -262,6 +262,6 @@ def proposals(figures: ReportFigures) -> list[str]:
 def closing(figures: ReportFigures, head: Letterhead) -> str:
     """The last sentence; papers end with "./." (II.6)."""
     return (
-        f"Trên đây là báo cáo kết quả {figures.mandate.campaign}. {head.body} trân trọng gửi "
-        f"{figures.mandate.report_to} tổng hợp./."
+        f"Trên đây là báo cáo kết quả {figures.mandate.campaign}, {head.body} kính gửi "
+        f"{figures.mandate.report_to} tổng hợp, báo cáo theo quy định./."
     )
