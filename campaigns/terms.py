@@ -40,6 +40,7 @@ class Problems(Problem):
 class Outcome(IntEnum):
     """What one attempt is known to have become, weakest to strongest (ledger: section 3)."""
 
+    SKIPPED = 0  # never tried: on an exclusion list when its turn came
     UNCERTAIN = 1  # bytes left, no answer: may have been taken
     NOT_SENT = 2  # proved never to have reached the carrier
     DEFERRED = 3  # the carrier said "not now": throttled, queue full

@@ -1,4 +1,4 @@
-"""The file in which a simulated carrier writes what it took, before it says so: the truth that tests compare with.
+r"""The file in which a simulated carrier writes what it took, before it says so: the truth that tests compare with.
 
 Tab-separated, one line an accepted submission (a part of a long text is one submission):
 unix time, message id, number (84...), part, parts, sha256 of the part, sha256 of the whole text ("-" until its last

@@ -1,0 +1,77 @@
+"""Persons, their keys, and the record of what they did (ledger: section 13)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from campaigns.terms import Problem
+
+KEY_PREFIX = "dk_"
+ALL_SCOPES = ("read", "write", "approve", "export", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who acts, with the scopes of the key that was shown."""
+
+    login: str
+    name: str
+    roles: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
+
+
+def add_person(conn: psycopg.Connection, login: str, name: str, roles: list[str]) -> None:
+    """Enter a person, or give a known one this name and these roles."""
+    conn.execute(
+        "INSERT INTO person (login, name, roles) VALUES (%s, %s, %s)"
+        " ON CONFLICT (login) DO UPDATE SET name = excluded.name, roles = excluded.roles",
+        (login, name, roles),
+    )
+
+
+def new_key(conn: psycopg.Connection, login: str, scopes: list[str], *, days: int = 365) -> str:
+    """A fresh key for a person, shown once; the database keeps its SHA-256 (256 random bits need no slow hash)."""
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    conn.execute(
+        "INSERT INTO person_key (person, digest, scopes, expires_at) VALUES (%s, %s, %s, now() + make_interval(days => %s))",
+        (login, _digest(key), scopes, days),
+    )
+    return key
+
+
+def who(conn: psycopg.Connection, key: str) -> Person | None:
+    """The person behind a key that is neither revoked nor over; None otherwise."""
+    row = conn.execute(
+        "SELECT p.login, p.name, p.roles, k.scopes FROM person_key k JOIN person p ON p.login = k.person"
+        " WHERE k.digest = %s AND k.revoked_at IS NULL AND k.expires_at > now() AND p.disabled_at IS NULL",
+        (_digest(key),),
+    ).fetchone()
+    return Person(row[0], row[1], tuple(row[2]), tuple(row[3])) if row else None
+
+
+def require(conn: psycopg.Connection, login: str, key: str, scope: str) -> Person:
+    """The person of this login and key, who may do this; a Problem otherwise (one sentence for every wrong pair)."""
+    person = who(conn, key) if key else None
+    if person is None or person.login != login:
+        raise Problem("no person '{login}' with this key; put the key of that person into DISPATCHER_KEY", login=login)
+    if scope not in person.scopes:
+        raise Problem("the key of '{login}' does not allow '{scope}'", login=login, scope=scope)
+    return person
+
+
+def record(conn: psycopg.Connection, person: str, act: str, subject: str, **details: Any) -> None:
+    """Write what somebody did into the audit log; never with a phone number in it."""
+    conn.execute(
+        "INSERT INTO audit (person, act, subject, details) VALUES (%s, %s, %s, %s)",
+        (person, act, subject, json.dumps(details, ensure_ascii=False, default=str)),
+    )
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

@@ -1,0 +1,47 @@
+"""Shares of a licence, and what stops a wave: small rows that every sending worker looks at twice a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+HOLD = """
+INSERT INTO share (account, holder, rate, until)
+VALUES (%(account)s, %(holder)s, %(rate)s, clock_timestamp() + make_interval(secs => %(seconds)s))
+ON CONFLICT (account) DO UPDATE SET holder = excluded.holder, rate = excluded.rate, until = excluded.until
+WHERE share.holder = excluded.holder OR share.until < clock_timestamp() - interval '1 s'
+"""
+
+
+async def hold(conn: psycopg.AsyncConnection[Any], account: str, holder: int, rate: float, seconds: float) -> bool:
+    """Take or keep an account's licence; a freed one may be used only one second after the old holder's ran out."""
+    cur = await conn.execute(HOLD, {"account": account, "holder": holder, "rate": rate, "seconds": seconds})
+    return cur.rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class StopFacts:
+    """What may have stopped a wave since it was claimed."""
+
+    locked: str
+    stop_seq: dict[int, int]
+
+
+async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
+    """The lock of the installation, and the stop number of each wave that is not finished."""
+    cur = await conn.execute("SELECT locked_reason FROM installation")
+    row = await cur.fetchone()
+    cur = await conn.execute("SELECT id, stop_seq FROM wave WHERE state IN ('running', 'paused', 'cancelled')")
+    return StopFacts(str(row[0]) if row else "no installation", {r[0]: r[1] for r in await cur.fetchall()})
+
+
+def due_accounts(conn: psycopg.Connection) -> list[str]:
+    """Accounts with a batch that may be worked on now: what the sweeper rings."""
+    rows = conn.execute(
+        "SELECT DISTINCT b.account FROM batch b JOIN wave w ON w.id = b.wave WHERE b.cursor < b.hi"
+        " AND b.not_before <= now() AND (b.lease_until IS NULL OR b.lease_until < now()) AND w.state = 'running'"
+        " AND now() >= w.opens_at AND now() < w.closes_at"
+    )
+    return [str(row[0]) for row in rows]

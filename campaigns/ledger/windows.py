@@ -1,0 +1,158 @@
+"""Leases and intents, as the sending worker sees them: claim a batch, take a window (T1), keep or give back the lease."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from campaigns.ledger.names import new_id
+from campaigns.ledger.waves import BLOCK, block_context
+from campaigns.sealing import CampaignKeys
+
+
+@dataclass(slots=True)
+class Batch:
+    """A claimed batch, with the facts of its wave that each of its windows needs."""
+
+    wave: int
+    kind: str
+    seq: int
+    carrier: int
+    cursor: int
+    hi: int
+    epoch: int
+    token: int
+    stop_seq: int
+    plan_hash: str
+    campaign: str
+    text: str
+    sender: str
+    segments: int
+    closes_at: float  # unix time
+
+
+@dataclass(slots=True)
+class Intent:
+    """A committed window: these indexes, and nobody else, may now be sent by this worker."""
+
+    id: int
+    lo: int
+    hi: int
+    numbers: array[int]  # at position index - lo; 0 = skip
+    skipped: list[int] = field(default_factory=list)  # indexes on an exclusion list
+    retries: str = ""  # "no:attempt,..." of a retry window, for the journal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why T1 gave nothing; see take_window in 0001_baseline.sql."""
+
+    reason: str
+
+
+CLAIM = """
+WITH due AS (
+    SELECT b.wave, b.kind, b.seq FROM batch b JOIN wave w ON w.id = b.wave
+    WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
+      AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
+      AND w.state = 'running' AND clock_timestamp() >= w.opens_at AND clock_timestamp() < w.closes_at
+    ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
+)
+UPDATE batch b SET epoch = b.epoch + 1, lease_token = %(token)s,
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+FROM due, wave w, carrier c
+WHERE b.wave = due.wave AND b.kind = due.kind AND b.seq = due.seq AND w.id = b.wave AND c.id = b.carrier
+RETURNING b.wave, b.kind::text, b.seq, b.carrier, b.cursor, b.hi, b.epoch, b.lease_token, w.stop_seq, w.plan_hash,
+    w.campaign, w.text, w.plan -> 'senders' ->> c.name, (w.plan -> 'texts' -> w.choice ->> 'segments')::int,
+    extract(epoch FROM w.closes_at)::float8
+"""
+
+
+async def claim(conn: psycopg.AsyncConnection[Any], account: str, lease: float) -> Batch | None:
+    """The next due batch of an account, leased to us for `lease` seconds; None when there is none."""
+    cur = await conn.execute(CLAIM, {"account": account, "token": new_id(), "lease": lease})
+    row = await cur.fetchone()
+    return Batch(*row) if row else None
+
+
+async def renew(conn: psycopg.AsyncConnection[Any], batch: Batch, lease: float) -> bool:
+    """Keep the lease; False when somebody else has it."""
+    cur = await conn.execute(
+        "UPDATE batch SET lease_until = clock_timestamp() + make_interval(secs => %s)"
+        " WHERE wave = %s AND kind = %s AND seq = %s AND lease_token = %s AND lease_until > clock_timestamp()",
+        (lease, batch.wave, batch.kind, batch.seq, batch.token),
+    )
+    return cur.rowcount == 1
+
+
+async def release(conn: psycopg.AsyncConnection[Any], batch: Batch) -> None:
+    """Let go of a batch, so that it may be claimed at once."""
+    await conn.execute(
+        "UPDATE batch SET lease_token = NULL, lease_until = NULL WHERE wave = %s AND kind = %s AND seq = %s AND lease_token = %s",
+        (batch.wave, batch.kind, batch.seq, batch.token),
+    )
+
+
+FIRST_BLOCKS = "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block BETWEEN %s AND %s"
+RETRY_ITEMS = (
+    "SELECT idx, message_no, attempt FROM retry_item WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s ORDER BY idx"
+)
+RETRY_BLOCKS = (
+    "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block IN (SELECT message_no / 1000 FROM retry_item"
+    " WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s)"
+)
+
+
+async def take(
+    conn: psycopg.AsyncConnection[Any], batch: Batch, want: int, *, journal: str, incarnation: int, keys: CampaignKeys,
+    at_point: Callable[[str], None],
+) -> Intent | Refusal:
+    """T1: commit the intent of the next `want` indexes of a batch, then open their numbers.
+
+    Moves `batch.cursor`. `at_point` names the crash points C2 and C3 to the drill; it does nothing in production.
+    """
+    window = new_id()
+    async with conn.transaction():
+        cur = await conn.execute(
+            "SELECT verdict, hi, skip FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (batch.wave, batch.kind, batch.seq, batch.token, batch.cursor, want, window, journal, incarnation,
+             batch.plan_hash, batch.stop_seq),
+        )
+        row = await cur.fetchone()
+        verdict, hi, skip = row or ("gone", 0, b"")
+        if verdict != "ok":
+            return Refusal(verdict)
+        lo = batch.cursor
+        intent = await _with_numbers(conn, batch, Intent(window, lo, hi, array("Q", bytes(8 * (hi - lo)))), keys)
+        at_point("C2")
+    at_point("C3")
+    batch.cursor = hi
+    for offset in range(hi - lo) if skip else ():
+        if skip[offset // 8] >> (offset % 8) & 1:
+            intent.numbers[offset] = 0
+            intent.skipped.append(lo + offset)
+    return intent
+
+
+async def _with_numbers(conn: psycopg.AsyncConnection[Any], batch: Batch, intent: Intent, keys: CampaignKeys) -> Intent:
+    lo, hi = intent.lo, intent.hi
+    if batch.kind == "first":
+        cur = await conn.execute(FIRST_BLOCKS, (batch.wave, lo // BLOCK, (hi - 1) // BLOCK))
+        for block, nonce, ciphertext in await cur.fetchall():
+            numbers = keys.open_block(nonce, ciphertext, block_context(batch.wave, block))
+            base = block * BLOCK
+            first, last = max(lo, base), min(hi, base + len(numbers))
+            intent.numbers[first - lo : last - lo] = numbers[first - base : last - base]
+        return intent
+    cur = await conn.execute(RETRY_ITEMS, (batch.wave, batch.seq, lo, hi))
+    items = await cur.fetchall()
+    cur = await conn.execute(RETRY_BLOCKS, (batch.wave, batch.wave, batch.seq, lo, hi))
+    blocks = {row[0]: keys.open_block(row[1], row[2], block_context(batch.wave, row[0])) for row in await cur.fetchall()}
+    for idx, no, _ in items:
+        intent.numbers[idx - lo] = blocks[no // BLOCK][no % BLOCK]
+    intent.retries = ",".join(f"{no}:{attempt}" for _, no, attempt in items)
+    return intent

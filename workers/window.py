@@ -1,0 +1,135 @@
+"""One committed window on its way: the gate before the socket, and the answers after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from typing import TYPE_CHECKING
+
+from campaigns.ledger.logbook import Line
+from campaigns.ledger.windows import Batch, Intent
+from campaigns.message import reference
+from campaigns.terms import Answer, Outcome
+from providers.base import Window
+from providers.errors import ProviderError
+from workers.house import crash_point
+
+if TYPE_CHECKING:
+    from workers.sender import Sending
+
+log = logging.getLogger(__name__)
+
+
+class WindowRun:
+    """Sends one window and accounts for each of its indexes exactly once."""
+
+    def __init__(self, sending: Sending, batch: Batch, intent: Intent, previous: WindowRun | None) -> None:
+        self._sending, self._batch, self._intent, self._previous = sending, batch, intent, previous
+        self.half_sent = asyncio.Event()
+        self.all_sent = asyncio.Event()
+        self.halted = ""
+        self._next = intent.lo
+        self._answered = bytearray(intent.hi - intent.lo)
+        self._deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + sending.house.settings.send_deadline
+
+    async def go(self) -> None:
+        """Until every index has its line in the log."""
+        if self._previous is not None:
+            await self._previous.all_sent.wait()
+            self._previous = None
+        began = time.monotonic()
+        try:
+            async for answers in self._sending.provider.send(self._window(), self):
+                await self._heard(answers)
+        except ProviderError as error:
+            self.halted = error.code
+            self._sending.trouble(error)
+        except Exception:
+            log.exception("window %s broke; what was on the wire is uncertain", self._intent.id)
+            self.halted = "~broken"
+        finally:
+            self._sent_all()
+        self._sending.seen(self._next - self._intent.lo, time.monotonic() - began)
+        await self._close()
+
+    async def take(self, want: int) -> range:
+        """See providers.base.Gate: pace, stop flags, hours and the journal are behind this call."""
+        sending, batch = self._sending, self._batch
+        while True:
+            left = self._intent.hi - self._next
+            if left == 0 or want <= 0:
+                break
+            self.halted = self._halt_reason()
+            if self.halted:
+                break
+            n, wait = sending.pace.grant(time.monotonic(), min(want, left))
+            if n:
+                return self._pass(n)
+            await asyncio.sleep(min(wait, 0.25))
+        self._sent_all()
+        return range(self._next, self._next)
+
+    def _halt_reason(self) -> str:
+        if self._sending.draining:
+            return "drain"
+        if time.clock_gettime(time.CLOCK_BOOTTIME) > self._deadline:
+            return "late"
+        return self._sending.watch.halted(self._batch.wave, self._batch.stop_seq, self._batch.closes_at)
+
+    def _pass(self, n: int) -> range:
+        lo, self._next = self._next, self._next + n
+        self._sending.journal.sending(self._intent.id, lo, self._next)
+        crash_point("C4")
+        if 2 * (self._next - self._intent.lo) >= self._intent.hi - self._intent.lo:
+            self.half_sent.set()
+        if self._next == self._intent.hi:
+            self._sent_all()
+        return range(lo, self._next)
+
+    def _sent_all(self) -> None:
+        self.half_sent.set()
+        self.all_sent.set()
+
+    def _window(self) -> Window:
+        intent, batch = self._intent, self._batch
+        key, window, lo = self._sending.mac_key, intent.id, intent.lo
+        base = self._sending.house.callback_base
+
+        def ref(idx: int) -> str:
+            return reference(window, idx - lo, key)
+
+        def url(idx: int) -> str:
+            return f"{base}/cb/{self._sending.account.name}/{ref(idx)}" if base else ""
+
+        return Window(intent.id, lo, intent.hi, intent.numbers, batch.text, batch.sender, batch.segments, ref, url)
+
+    async def _heard(self, answers: list[Answer]) -> None:
+        crash_point("C6")
+        self._sending.journal.heard(self._intent.id, answers)
+        crash_point("C7")
+        window, lo, answered = self._intent.id, self._intent.lo, self._answered
+        lines: list[Line] = []
+        for idx, outcome, code, provider_ref in answers:
+            answered[idx - lo] = 1
+            lines.append((window, idx, "answer", outcome, code, provider_ref))
+        await self._sending.answers.put(self._batch.wave, lines)
+
+    async def _close(self) -> None:
+        """What nobody answered: on the wire is uncertain, never taken from the gate is given back, listed is skipped."""
+        intent = self._intent
+        lines: list[Line] = [(intent.id, idx, "closed", Outcome.SKIPPED, "~listed", "") for idx in intent.skipped]
+        unanswered = [idx for idx in range(intent.lo, self._next) if self._open(idx)]
+        lines += [(intent.id, idx, "answer", Outcome.UNCERTAIN, "~lost", "") for idx in unanswered]
+        if self._next < intent.hi:
+            self._sending.journal.not_sent(intent.id, self._next, intent.hi)
+            why = f"~{self.halted or 'given-back'}"
+            tail = [idx for idx in range(self._next, intent.hi) if self._open(idx)]
+            lines += [(intent.id, idx, "closed", Outcome.NOT_SENT, why, "") for idx in tail]
+        await self._sending.answers.put(self._batch.wave, lines, [intent.id])
+
+    def _open(self, idx: int) -> bool:
+        return not self._answered[idx - self._intent.lo] and self._intent.numbers[idx - self._intent.lo] != 0
+
+
