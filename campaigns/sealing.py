@@ -6,6 +6,7 @@ A keyed hash finds and compares numbers, a sealed block keeps them; keys lie in 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -218,10 +219,8 @@ def _write_once(path: Path, content: bytes) -> None:
 
 
 def _link_unless_there(draft: Path, path: Path) -> None:
-    try:
+    with contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)  # unlike a rename, never replaces the key of a process that was faster
-    except FileExistsError:
-        return
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
