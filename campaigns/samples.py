@@ -30,11 +30,11 @@ _CARRIERS = {
 }  # percent of subscribers, near the published shares of the market
 _OLD = 0.03
 _FAMILY = (
-    "Nguyễn", "Trần", "Lê", "Phạm", "Lò", "Vàng", "Giàng", "Tẩn", "Sùng", "Lý", "Hoàng", "Đỗ", "Mùa", "Thào", "Quàng", "Chẻo",
+    "Nguyễn", "Trần", "Lê", "Phạm", "Lò", "Vàng", "Giàng", "Tẩn", "Sùng", "Lý", "Hoàng", "Đỗ", "Mùa", "Thào", "Chẻo",
 )  # fmt: skip
 _MIDDLE = ("Văn", "Thị", "Thị Thu", "Minh", "A", "Đức", "Thị Mỹ", "Quang", "Ngọc", "Hữu", "Xuân", "Thanh")
 _GIVEN = (
-    "An", "Bình", "Chung", "Dung", "Giang", "Hạnh", "Hương", "Khoa", "Lan", "Mai", "Pánh", "Phượng", "Sơn", "Tuyết", "Yến", "Dế",
+    "An", "Bình", "Chung", "Dung", "Giang", "Hạnh", "Hương", "Khoa", "Lan", "Mai", "Pánh", "Phượng", "Sơn", "Tuyết", "Yến",
 )  # fmt: skip
 _HEADER = ("STT", "Họ và tên", "Số điện thoại", "Đơn vị")
 
