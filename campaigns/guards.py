@@ -25,6 +25,7 @@ _INVISIBLE = "character {position} is {name} ({code}), which nobody can see; rem
 _SPACE = "character {position} is {name} ({code}), not an ordinary space; type a space"
 _PRIVATE = "character {position} is {name} ({code}), which means something else on each phone; remove it"
 _LOOKALIKE = "character {position} is {name} ({code}), which only looks like what it seems; type the plain one"
+_LOST = "character {position} is {name} ({code}), which stands where a character was lost; type that one"
 _MARK = "character {position} is {name} ({code}), a mark that joins no Vietnamese letter; type the letter again"
 
 # Unicode general category -> what is wrong with it.
@@ -49,6 +50,8 @@ def _fault(char: str) -> str | None:
         return None
     if char in _BLANKS or _within(char, _SELECTORS):
         return _INVISIBLE
+    if char == "\ufffd":
+        return _LOST
     category = unicodedata.category(char)
     if category in _BY_CATEGORY:
         return _BY_CATEGORY[category]
@@ -186,9 +189,9 @@ _ENDINGS = (
     "|mobi|dev|page|click|icu|work|ru|cn|uk|us|eu|to|goo|store|tech|win|pro|fun|space|website"
 )
 _LINK = re.compile(
-    rf"[a-z][a-z+.-]*://\S+|\bwww\.\S+|\b\S+@[\w-]+\.\w+|\b(?:tel|sms|mailto):\S+"
-    rf"|\b[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:{_ENDINGS})\b(?:/\S*)?",
-    re.IGNORECASE | re.ASCII,
+    r"[a-z][a-z+.-]*://\S+|\bwww\.\S+|\S+@[\w-]+(?:\.[\w-]+)+|\b(?:tel|sms|mailto):\S+"
+    rf"|\b[\w-]+(?:\.[\w-]+)*\.(?:{_ENDINGS})\b(?:/\S*)?",
+    re.IGNORECASE,
 )
 
 

@@ -130,10 +130,7 @@ def _hours(wave: WavePlan) -> Iterator[tuple[str, Problem]]:
 
 def _period(campaign: Campaign, wave: WavePlan) -> Iterator[tuple[str, Problem]]:
     if wave.until < wave.date:
-        yield (
-            "until",
-            Problem("is {day}: the wave ends before its first day ({first})", day=wave.until, first=wave.date),
-        )
+        yield "until", Problem("is {day}: the wave ends before it begins ({first})", day=wave.until, first=wave.date)
     first, last = campaign.mandate.peak_from, campaign.mandate.peak_to
     if _UNREAD in {first, last} or last < first:
         return

@@ -113,9 +113,18 @@ def _pairs(text: str) -> Iterator[_Pair]:
 
 
 def _without(letter: str, text: str) -> str:
-    """The letter with the mandated text blanked, line for line."""
-    quoted = re.compile(r"\s+".join(map(re.escape, text.split())))
-    return quoted.sub(lambda found: re.sub(r"\S", ".", found.group()), letter)
+    """The letter with the mandated text blanked, line for line; the corrected text is the same quotation."""
+    quoted = re.compile(r"\s+".join(map(re.escape, _bare(text).split())))
+    found = quoted.search(_bare(letter)) if text else None
+    if not found:
+        return letter
+    blank = re.sub(r"\S", ".", found.group())
+    return letter[: found.start()] + blank + letter[found.end() :]
+
+
+def _bare(text: str) -> str:
+    """Without accents, character for character, so that places stay what they were."""
+    return "".join(unaccent(char)[:1] or char for char in text)
 
 
 def _better(words: str, known: Counter[str]) -> str | None:
