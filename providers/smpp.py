@@ -20,7 +20,7 @@ from campaigns.terms import Answer, Callback, Capability, Outcome, Problem, Rece
 from providers import smpp_pdu as wire
 from providers.base import Gate, Provider, ReceiptSink, Window
 from providers.errors import Forged, Misconfigured, Unreachable, Unreadable
-from providers.smpp_link import Flight, Link, Manner, Verdict
+from providers.smpp_link import LOST, Flight, Link, Manner, Verdict
 
 # command_status of a submit_sm_resp or generic_nack -> what it proves (SMPP 3.4, section 5.1.3 and table 5-2).
 _TAKEN = {0x00: Outcome.ACCEPTED}
@@ -144,10 +144,12 @@ class Smpp(Provider):
     async def _bind(self, sink: ReceiptSink) -> Link:
         link = await self._connected(sink)
         try:
-            status = await asyncio.wait_for(asyncio.shield(link.bound), self._manner.response_timeout)
+            status = await asyncio.wait_for(link.bound, self._manner.response_timeout)
         except TimeoutError:
             await link.close(0)
             raise Unreachable("~timeout", "no answer to the bind") from None
+        if status == LOST:
+            raise Unreachable("~link", "closed during the bind")
         if status:
             await link.close(0)
             error = Unreachable if status in _BIND_LATER else Misconfigured

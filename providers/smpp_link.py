@@ -16,6 +16,7 @@ from providers.base import ReceiptSink
 from providers.errors import Unreachable
 
 RECEIPTS_HELD: Final = 20_000  # deliver_sm read but not yet kept; above it we stop reading the socket
+LOST: Final = -1  # instead of a bind's status: the connection ended first
 WRITE_BUFFER: Final = 256 * 1024  # bytes the kernel did not take yet; above it we write no more
 
 
@@ -45,6 +46,7 @@ class Flight:
 
     def __init__(self, templates: Sequence[wire.Template]) -> None:
         self.templates = templates
+        self._chained = len(templates) > 1
         self.news = asyncio.Event()
         self.waiting = 0  # messages taken and not answered
         self.stop: Verdict | None = None
@@ -59,7 +61,7 @@ class Flight:
 
     def answer(self, idx: int, part: int, verdict: Verdict, ref: str) -> None:
         """Note the answer to one part; whoever calls sets `news` once for many."""
-        if len(self.templates) > 1:
+        if self._chained:
             known = self._parts.setdefault(idx, {})
             known[part] = (verdict, ref)
             if len(known) < len(self.templates):
@@ -94,7 +96,7 @@ class Link(asyncio.Protocol):
         self.sink = sink
         self.strays = 0  # answers to nothing we wait for: late, repeated or foreign
         self.down = asyncio.Event()
-        self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.bound: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # the bind's status
         self._loop = asyncio.get_running_loop()
         self._sequence = 0
         self._rest = b""
@@ -104,7 +106,7 @@ class Link(asyncio.Protocol):
         self._room = asyncio.Event()
         self._writable = True
         self._heard = self._read_since = self._loop.time()
-        self._asked = False
+        self._asked = 0.0  # when an enquire_link left that nothing followed yet; 0 when none
         self._receipts: deque[tuple[int, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._reading = True
@@ -125,7 +127,7 @@ class Link(asyncio.Protocol):
         self.down.set()
         self._clock.cancel()
         if not self.bound.done():
-            self.bound.set_exception(Unreachable("~link", "closed during the bind"))
+            self.bound.set_result(LOST)
         self._settle(list(self._pending), Verdict(Outcome.UNCERTAIN, "~link"))
         self._room.set()
         self._arrived.set()
@@ -194,7 +196,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Deal with every complete PDU; bytes that are no SMPP cut the link."""
-        self._heard, self._asked = self._loop.time(), False
+        self._heard, self._asked = self._loop.time(), 0.0
         self._rest += data
         try:
             while pdus := self._next():
@@ -256,17 +258,27 @@ class Link(asyncio.Protocol):
     # -- the clocks ----------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Look after time-outs and silence; neither runs while we ourselves do not read."""
+        """Look after silence and time-outs; neither runs while we ourselves do not read."""
         manner, now = self.manner, self._loop.time()
-        if self._reading:
-            self._expire(now - manner.response_timeout)
-            quiet = now - max(self._heard, self._read_since)
-            if quiet > manner.enquire_every + manner.response_timeout:
-                self._transport.abort()
-            elif quiet > manner.enquire_every and not self._asked and not self._transport.is_closing():
-                self._asked = True
-                self._request(wire.ENQUIRE_LINK)
+        if self._reading and not self._transport.is_closing():
+            self._probe(now)
+            if not self._asked:
+                self._expire(now - manner.response_timeout)
         self._clock = self._loop.call_later(min(manner.response_timeout, manner.enquire_every, 4) / 4, self._tick)
+
+    def _probe(self, now: float) -> None:
+        """Ask after a silent carrier, then cut the link.
+
+        With answers outstanding this ends before the first of them times out: a dead link costs one window of
+        uncertain messages, for time-outs would make room for another one.
+        """
+        patience = self.manner.response_timeout / 2
+        quiet = now - max(self._heard, self._read_since)
+        if self._asked and now - self._asked > patience:
+            self._transport.abort()
+        elif not self._asked and quiet > (patience if self._pending else self.manner.enquire_every):
+            self._asked = now
+            self._request(wire.ENQUIRE_LINK)
 
     def _expire(self, before: float) -> None:
         while self._written and max(self._written[0][0], self._read_since) < before:

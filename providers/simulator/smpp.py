@@ -37,10 +37,9 @@ class Owed(NamedTuple):
     sender: str
     delivered: bool
 
-    def body(self) -> bytes:
+    def body(self, day: str) -> bytes:
         """The deliver_sm (4.6.1) with the text of appendix B and the TLVs 5.3.2.12 and 5.3.2.35."""
         state, error, number = ("DELIVRD", "000", 2) if self.delivered else ("UNDELIV", "001", 5)
-        day = time.strftime("%y%m%d%H%M", time.gmtime())
         text = (
             f"id:{self.message_id} sub:001 dlvrd:{int(self.delivered):03d} submit date:{day} done date:{day} "
             f"stat:{state} err:{error} text:"
@@ -139,12 +138,12 @@ class Peer(asyncio.Protocol):
 
     def deliver(self, outbox: deque[Owed]) -> None:
         """Send as many receipts as this peer may have unanswered."""
-        pieces = []
+        pieces, day = [], time.strftime("%y%m%d%H%M", time.gmtime())
         while outbox and len(self.unanswered) < _UNANSWERED:
             receipt = outbox.popleft()
             self._sequence = self._sequence % 0x7FFFFFFF + 1
             self.unanswered[self._sequence] = receipt
-            body = receipt.body()
+            body = receipt.body(day)
             pieces.append(_WIRE.pack(16 + len(body), said.DELIVER_SM, 0, self._sequence) + body)
         if pieces:
             self.wire.write(b"".join(pieces))

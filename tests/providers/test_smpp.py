@@ -310,6 +310,90 @@ def test_silence_is_asked_after_and_then_cut() -> None:
     asyncio.run(run())
 
 
+def test_a_black_hole_costs_one_window() -> None:
+    """F35: when a carrier falls silent under load, no more than one window of messages becomes uncertain."""
+
+    async def run() -> None:
+        def script(command: int, sequence: int, body: bytes) -> bytes | None:
+            return b"" if peer.submits > 10 else agree(command, sequence, body)
+
+        async with bound(script, window=20, response_timeout=0.1) as (provider, peer, _):
+            answers, ended = await collect(provider, 500)
+        assert isinstance(ended, Unreachable)
+        outcomes = [answer.outcome for answer in answers]
+        assert outcomes.count(Outcome.ACCEPTED) == 10
+        assert 0 < outcomes.count(Outcome.UNCERTAIN) <= 20
+
+    asyncio.run(run())
+
+
+def test_a_bind_without_end_is_unreachable() -> None:
+    """A peer that hangs up during the bind, or never answers it, is tried again later."""
+
+    async def run() -> None:
+        async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        async def sink(_: Sequence[Callback]) -> None: ...
+
+        for peer, code in ((hang_up, "~link"), (say_nothing, "~timeout")):
+            server = await asyncio.start_server(peer, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            provider = Smpp(host="127.0.0.1", port=port, system_id="demo", password=SECRET, response_timeout=0.1)
+            with pytest.raises(Unreachable) as caught:
+                await provider.open(sink)
+            assert caught.value.code == code
+            assert SECRET not in repr(caught.value)
+            await provider.close()
+            with pytest.raises(Unreachable):
+                await anext(provider.send(window([84900000001], "x"), Gate(window([84900000001], "x"))))
+            server.close()
+
+    asyncio.run(run())
+
+
+def test_sequences_begin_again_after_the_last() -> None:
+    """Past 0x7FFFFFFF sequence numbers start at 1, and answers are still told apart."""
+
+    async def run() -> None:
+        async with bound(agree, window=4) as (provider, _, _):
+            assert provider._link is not None
+            provider._link._sequence = wire.LAST_SEQUENCE - 6
+            answers, ended = await collect(provider, 20)
+        assert ended is None
+        refs = sorted(int(answer.provider_ref) for answer in answers)
+        assert refs[0] == 1
+        assert refs[-1] <= wire.LAST_SEQUENCE
+        assert len(set(refs)) == 20
+
+    asyncio.run(run())
+
+
+def test_texts_to_one_phone_do_not_mingle() -> None:
+    """Chained texts of two windows to the same phone at the same index carry different references."""
+
+    async def run() -> None:
+        references: list[int] = []
+
+        def script(command: int, sequence: int, body: bytes) -> bytes | None:
+            if command == wire.SUBMIT_SM:
+                references.append(body[body.index(b"\x05\x00\x03") + 3])
+            return agree(command, sequence, body)
+
+        async with bound(script, long_text="udh") as (provider, _, _):
+            for identity in (1_000, 1_001):
+                work = window([84900000001], "chống mua bán người " * 6, identity=identity)
+                async for _ in provider.send(work, Gate(work)):
+                    pass
+        assert references[0] == references[1] != references[2] == references[3]
+
+    asyncio.run(run())
+
+
 def test_the_gate_stops_a_window_and_zeros_are_skipped() -> None:
     """What the gate does not give is not sent; a number 0 has no PDU and no answer."""
 
