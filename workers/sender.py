@@ -46,14 +46,23 @@ class Sending:
         self.pace = Pace(account.licence)
         self.answers = AnswerLog(house.database)
         self.watch = Watch(
-            house.database, account.name, self.worker, rate=account.licence, share=house.times.share,
+            house.database,
+            account.name,
+            self.worker,
+            rate=account.licence,
+            share=house.times.share,
             stop_file=house.settings.kill_switch_file,
         )
         self.mac_key = house.keyring.mac_key("reference")
         self.journal: Journal
         self._incarnation = 0
-        self._spool = Spool(house.folder("spool"), account.name, house.keyring.seal, age=house.times.segment_age,
-                            limit=house.settings.spool_bytes)
+        self._spool = Spool(
+            house.folder("spool"),
+            account.name,
+            house.keyring.seal,
+            age=house.times.segment_age,
+            limit=house.settings.spool_bytes,
+        )
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._runs: set[asyncio.Task[None]] = set()
         self._batch: windows.Batch | None = None
@@ -131,8 +140,13 @@ class Sending:
 
     async def _take(self, batch: windows.Batch) -> windows.Intent | windows.Refusal:
         intent = await windows.take(
-            await self._database(), batch, self._window_size(batch), journal=self.journal.name,
-            incarnation=self._incarnation, keys=self.house.keys(batch.campaign), at_point=crash_point,
+            await self._database(),
+            batch,
+            self._window_size(batch),
+            journal=self.journal.name,
+            incarnation=self._incarnation,
+            keys=self.house.keys(batch.campaign),
+            at_point=crash_point,
         )
         if isinstance(intent, windows.Intent):
             self.journal.window(batch, intent)
@@ -160,7 +174,9 @@ class Sending:
         """The carrier cannot be used now: back off, doubling; a misconfigured one waits the longest for a person."""
         self._open = False
         self._trouble += 1
-        wait = BACKOFF_MOST if isinstance(error, Misconfigured) else min(BACKOFF_MOST, 0.25 * 2 ** min(self._trouble, 7))
+        wait = (
+            BACKOFF_MOST if isinstance(error, Misconfigured) else min(BACKOFF_MOST, 0.25 * 2 ** min(self._trouble, 7))
+        )
         self._not_before = time.monotonic() + wait
         log.warning("account %s: %s; next try in %.1f s", self.account.name, error.code, wait)
 

@@ -131,5 +131,3 @@ class WindowRun:
 
     def _open(self, idx: int) -> bool:
         return not self._answered[idx - self._intent.lo] and self._intent.numbers[idx - self._intent.lo] != 0
-
-

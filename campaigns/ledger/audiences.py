@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -42,14 +42,18 @@ def carrier_ids(conn: psycopg.Connection) -> dict[str, int]:
     return {str(name): int(no) for no, name in conn.execute("SELECT id, name FROM carrier")}
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What turns a chunk of verdicts into rows of the ledger."""
+
+    keys: CampaignKeys
+    keyring: Keyring
+    carriers: Sequence[str]  # as the number table numbers them
+    units: Mapping[str, int]  # area as the list spells it, in small letters -> code
+
+
 def import_file(
-    conn: psycopg.Connection,
-    audience: int,
-    name: str,
-    digest: str,
-    chunks: Iterable[Chunk],
-    keys: CampaignKeys,
-    keyring: Keyring,
+    conn: psycopg.Connection, audience: int, name: str, digest: str, chunks: Iterable[Chunk], intake: Intake
 ) -> Iterator[Import]:
     """Take one file into an audience, in the caller's transaction; yields its progress after each chunk.
 
@@ -57,15 +61,16 @@ def import_file(
     The same file twice is refused, and so is any file once the audience is frozen.
     """
     progress = Import(audience, _next_file(conn, audience, name, digest))
-    carriers = carrier_ids(conn)
-    names = {no: carrier for carrier, no in carriers.items()}
+    ids = carrier_ids(conn)
+    names = {no: carrier for carrier, no in ids.items()}
+    numbered = [ids.get(carrier, 0) for carrier in intake.carriers]
     listed = _listed(conn)
     for block, chunk in enumerate(chunks):
-        verdicts = [(line, verdict.value, reason) for line, verdict, reason in chunk.rejected]
-        rows = list(_candidates(chunk, carriers, keys, keyring, listed, verdicts))
+        verdicts = [(line, verdict.value, reason.key) for line, verdict, reason in chunk.rest]
+        rows = list(_candidates(chunk, numbered, intake, listed, verdicts))
         kept = _insert(conn, audience, progress.file, rows)
         verdicts += [(row[0], Verdict.DUPLICATE.value, "duplicate") for row in rows if row[0] not in kept]
-        _seal(conn, audience, progress.file, block, array("Q", [r[4] for r in rows if r[0] in kept]), keys)
+        _seal(conn, (audience, progress.file, block), array("Q", [r[4] for r in rows if r[0] in kept]), intake.keys)
         _write_verdicts(conn, audience, progress.file, verdicts)
         _count(progress, len(kept), verdicts, (names[row[1]] for row in rows if row[0] in kept))
         yield progress
@@ -77,19 +82,18 @@ Row = tuple[int, int, int, bytes, int]  # line, carrier, unit, hash, number
 
 def _candidates(
     chunk: Chunk,
-    carriers: Mapping[str, int],
-    keys: CampaignKeys,
-    keyring: Keyring,
+    numbered: Sequence[int],
+    intake: Intake,
     listed: frozenset[bytes],
     verdicts: list[tuple[int, str, str]],
 ) -> Iterator[Row]:
-    hashes = keys.number_hashes(chunk.numbers)
+    hashes = intake.keys.number_hashes(chunk.numbers)
     columns = zip(chunk.lines, chunk.carriers, chunk.units, hashes, chunk.numbers, strict=True)
     for line, carrier, unit, number_hash, number in columns:
-        if listed and keyring.installation_hash(number) in listed:
+        if listed and intake.keyring.installation_hash(number) in listed:
             verdicts.append((line, Verdict.SUPPRESSED.value, "suppressed"))
         else:
-            yield line, carriers[carrier], unit, number_hash, number
+            yield line, numbered[carrier], intake.units.get(unit.lower(), 0), number_hash, number
 
 
 def _listed(conn: psycopg.Connection) -> frozenset[bytes]:
@@ -133,14 +137,10 @@ def _insert(conn: psycopg.Connection, audience: int, file: int, rows: list[Row])
         return {int(row[0]) for row in cur}
 
 
-def _seal(
-    conn: psycopg.Connection, audience: int, file: int, block: int, numbers: array[int], keys: CampaignKeys
-) -> None:
+def _seal(conn: psycopg.Connection, place: tuple[int, int, int], numbers: array[int], keys: CampaignKeys) -> None:
     if numbers:
-        nonce, ciphertext = keys.seal_block(numbers, _context(audience, file, block))
-        conn.execute(
-            "INSERT INTO audience_block VALUES (%s, %s, %s, %s, %s)", (audience, file, block, nonce, ciphertext)
-        )
+        nonce, ciphertext = keys.seal_block(numbers, _context(*place))
+        conn.execute("INSERT INTO audience_block VALUES (%s, %s, %s, %s, %s)", (*place, nonce, ciphertext))
 
 
 def _context(audience: int, file: int, block: int) -> bytes:

@@ -42,6 +42,6 @@ def due_accounts(conn: psycopg.Connection) -> list[str]:
     rows = conn.execute(
         "SELECT DISTINCT b.account FROM batch b JOIN wave w ON w.id = b.wave WHERE b.cursor < b.hi"
         " AND b.not_before <= now() AND (b.lease_until IS NULL OR b.lease_until < now()) AND w.state = 'running'"
-        " AND now() >= w.opens_at AND now() < w.closes_at"
+        " AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL"
     )
     return [str(row[0]) for row in rows]

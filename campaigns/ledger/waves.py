@@ -6,7 +6,7 @@ import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import psycopg
@@ -34,6 +34,8 @@ class Draft:
     audience: int
     opens_at: datetime
     closes_at: datetime
+    day_opens: time
+    day_closes: time
     texts: Mapping[str, Mapping[str, Any]]  # choice -> {"text", "sha256", "encoding", "units", "segments"}
     senders: Mapping[str, str]  # carrier -> brandname
     accounts: Mapping[str, str]  # carrier -> account
@@ -106,8 +108,8 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     wave = new_id()
     conn.execute(
         "INSERT INTO wave (id, campaign, version, no, name, rehearsal, audience, author, plan, plan_hash, approvals_due, n,"
-        " batch_size, opens_at, closes_at, cool_down)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " batch_size, opens_at, closes_at, day_opens, day_closes, cool_down)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             wave,
             draft.campaign,
@@ -124,6 +126,8 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
             draft.batch_size,
             draft.opens_at,
             draft.closes_at,
+            draft.day_opens,
+            draft.day_closes,
             draft.cool_down,
         ),
     )
@@ -166,7 +170,12 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "n": len(frozen.numbers),
             "by_carrier": dict(counts),
         },
-        "window": {"opens": draft.opens_at.isoformat(), "closes": draft.closes_at.isoformat()},
+        "window": {
+            "opens": draft.opens_at.isoformat(),
+            "closes": draft.closes_at.isoformat(),
+            "day_opens": draft.day_opens.isoformat(),
+            "day_closes": draft.day_closes.isoformat(),
+        },
         "delivery": "at most once",
         "ceiling": {
             "messages": len(frozen.numbers),

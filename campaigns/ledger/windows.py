@@ -59,7 +59,7 @@ WITH due AS (
     SELECT b.wave, b.kind, b.seq FROM batch b JOIN wave w ON w.id = b.wave
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
-      AND w.state = 'running' AND clock_timestamp() >= w.opens_at AND clock_timestamp() < w.closes_at
+      AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
     ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
 )
 UPDATE batch b SET epoch = b.epoch + 1, lease_token = %(token)s,
@@ -68,7 +68,7 @@ FROM due, wave w, carrier c
 WHERE b.wave = due.wave AND b.kind = due.kind AND b.seq = due.seq AND w.id = b.wave AND c.id = b.carrier
 RETURNING b.wave, b.kind::text, b.seq, b.carrier, b.cursor, b.hi, b.epoch, b.lease_token, w.stop_seq, w.plan_hash,
     w.campaign, w.text, w.plan -> 'senders' ->> c.name, (w.plan -> 'texts' -> w.choice ->> 'segments')::int,
-    extract(epoch FROM w.closes_at)::float8
+    extract(epoch FROM coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()))::float8
 """
 
 
@@ -98,9 +98,7 @@ async def release(conn: psycopg.AsyncConnection[Any], batch: Batch) -> None:
 
 
 FIRST_BLOCKS = "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block BETWEEN %s AND %s"
-RETRY_ITEMS = (
-    "SELECT idx, message_no, attempt FROM retry_item WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s ORDER BY idx"
-)
+RETRY_ITEMS = "SELECT idx, message_no, attempt FROM retry_item WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s ORDER BY idx"
 RETRY_BLOCKS = (
     "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block IN (SELECT message_no / 1000 FROM retry_item"
     " WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s)"
@@ -108,7 +106,13 @@ RETRY_BLOCKS = (
 
 
 async def take(
-    conn: psycopg.AsyncConnection[Any], batch: Batch, want: int, *, journal: str, incarnation: int, keys: CampaignKeys,
+    conn: psycopg.AsyncConnection[Any],
+    batch: Batch,
+    want: int,
+    *,
+    journal: str,
+    incarnation: int,
+    keys: CampaignKeys,
     at_point: Callable[[str], None],
 ) -> Intent | Refusal:
     """T1: commit the intent of the next `want` indexes of a batch, then open their numbers.
@@ -119,8 +123,19 @@ async def take(
     async with conn.transaction():
         cur = await conn.execute(
             "SELECT verdict, hi, skip FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (batch.wave, batch.kind, batch.seq, batch.token, batch.cursor, want, window, journal, incarnation,
-             batch.plan_hash, batch.stop_seq),
+            (
+                batch.wave,
+                batch.kind,
+                batch.seq,
+                batch.token,
+                batch.cursor,
+                want,
+                window,
+                journal,
+                incarnation,
+                batch.plan_hash,
+                batch.stop_seq,
+            ),
         )
         row = await cur.fetchone()
         verdict, hi, skip = row or ("gone", 0, b"")
@@ -151,7 +166,9 @@ async def _with_numbers(conn: psycopg.AsyncConnection[Any], batch: Batch, intent
     cur = await conn.execute(RETRY_ITEMS, (batch.wave, batch.seq, lo, hi))
     items = await cur.fetchall()
     cur = await conn.execute(RETRY_BLOCKS, (batch.wave, batch.wave, batch.seq, lo, hi))
-    blocks = {row[0]: keys.open_block(row[1], row[2], block_context(batch.wave, row[0])) for row in await cur.fetchall()}
+    blocks = {
+        row[0]: keys.open_block(row[1], row[2], block_context(batch.wave, row[0])) for row in await cur.fetchall()
+    }
     for idx, no, _ in items:
         intent.numbers[idx - lo] = blocks[no // BLOCK][no % BLOCK]
     intent.retries = ",".join(f"{no}:{attempt}" for _, no, attempt in items)

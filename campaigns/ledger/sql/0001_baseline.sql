@@ -134,6 +134,8 @@ CREATE TABLE wave (
     batch_size     integer NOT NULL CHECK (batch_size > 0),
     opens_at       timestamptz NOT NULL,
     closes_at      timestamptz NOT NULL CHECK (closes_at > opens_at),
+    day_opens      time NOT NULL,                 -- local hours of each day between the two; 00:00 to 00:00 = all day
+    day_closes     time NOT NULL,
     cool_down      interval NOT NULL,
     text           text,                          -- set at start from the approver's choice; never changed after
     text_sha256    text,
@@ -309,6 +311,7 @@ BEGIN
     EXECUTE format('CREATE INDEX ON log_%s (chunk)', p_wave);
     EXECUTE format('CREATE INDEX ON log_%s (provider_ref) WHERE kind = ''answer'' AND provider_ref <> ''''', p_wave);
     EXECUTE format('CREATE INDEX ON log_%s ("window")', p_wave);
+    EXECUTE format('CREATE INDEX ON log_%s ("window", idx) WHERE outcome = 1', p_wave);
     EXECUTE format('CREATE TRIGGER legal BEFORE UPDATE OF state ON message_%s FOR EACH ROW
         WHEN ({guard}) EXECUTE FUNCTION refuse_transition()', p_wave);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE (state, attempt, tries) ON message_%s TO {app}', p_wave);
@@ -335,6 +338,16 @@ BEGIN
         to_char(p_day, 'YYYYMMDD'), to_char(p_day, 'YYYYMMDD'));
 END $$;
 
+-- The end of the hours that are open now, in the province's time; NULL when no provider call may start.
+CREATE FUNCTION hours_end(p_opens timestamptz, p_closes timestamptz, p_day_opens time, p_day_closes time)
+RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+    SELECT CASE
+        WHEN now_at < p_opens OR now_at >= p_closes OR local::time < p_day_opens THEN NULL
+        WHEN p_day_closes = '00:00' THEN p_closes
+        WHEN local::time >= p_day_closes THEN NULL
+        ELSE least(p_closes, (local::date + p_day_closes) AT TIME ZONE 'Asia/Ho_Chi_Minh') END
+    FROM (SELECT now_at, now_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS local FROM (SELECT clock_timestamp() AS now_at) x) y
+$$;
 -- T1 (section 2): the one way to a window. Returns 'ok' or the reason why nothing may be sent.
 CREATE FUNCTION take_window(
     p_wave bigint, p_kind batch_kind, p_seq integer, p_token bigint, p_lo integer, p_want integer,
@@ -356,7 +369,7 @@ BEGIN
         WHEN w.state <> 'running' THEN 'stopped'
         WHEN w.stop_seq <> p_stop_seq THEN 'stop_seq'
         WHEN w.plan_hash <> p_plan_hash THEN 'plan'
-        WHEN clock_timestamp() < w.opens_at OR clock_timestamp() >= w.closes_at THEN 'hours'
+        WHEN hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NULL THEN 'hours'
         WHEN w.rehearsal <> a.simulated OR w.rehearsal <> i.rehearsal THEN 'rehearsal'
         WHEN NOT a.enabled THEN 'account'
         WHEN b.not_before > clock_timestamp() THEN 'early'

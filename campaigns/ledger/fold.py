@@ -1,0 +1,51 @@
+"""The fold, called from Python: sql/0001_fold.sql does the work in sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from campaigns.ledger import waves
+from campaigns.terms import State
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How retries are made."""
+
+    chunks: int  # most chunks a fold
+    tries: int  # most tries a message
+    first: float  # seconds before the second try
+    slot: float  # seconds of due time that share one retry batch
+
+
+def unfolded(conn: psycopg.Connection) -> list[int]:
+    """Waves with chunks to fold."""
+    return [int(row[0]) for row in conn.execute("SELECT DISTINCT wave FROM chunk WHERE NOT folded")]
+
+
+def fold(conn: psycopg.Connection, wave: int, policy: Policy) -> int:
+    """Fold some chunks of a wave, in the caller's transaction; how many chunks."""
+    row = conn.execute(
+        "SELECT chunks FROM fold(%s, %s, %s, %s, %s)", (wave, policy.chunks, policy.tries, policy.first, policy.slot)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def close_waves(conn: psycopg.Connection) -> list[int]:
+    """Finish what can move no more: cancelled rests counted, closed hours expired, done waves marked."""
+    done = []
+    ended = conn.execute(
+        "SELECT id, state = 'cancelled' FROM wave WHERE finished_at IS NULL AND started_at IS NOT NULL"
+        " AND (state = 'cancelled' OR (state IN ('running', 'paused') AND closes_at <= now()))"
+    ).fetchall()
+    for wave, cancelled in ended:
+        rest = State.CANCELLED if cancelled else State.EXPIRED
+        row = conn.execute("SELECT cancel_rest(%s, %s::smallint)", (wave, rest.value)).fetchone()
+        if row and row[0] >= 0:
+            state = "state" if cancelled else "'finished'"
+            conn.execute(f"UPDATE wave SET finished_at = now(), state = {state} WHERE id = %s", (wave,))
+            done.append(int(wave))
+    running = conn.execute("SELECT id FROM wave WHERE state = 'running'").fetchall()
+    return done + [int(row[0]) for row in running if waves.finish(conn, int(row[0]))]

@@ -1,0 +1,116 @@
+"""Receipts in the ledger: stored as they came, matched in sets, never applied when two messages could be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+import psycopg
+
+from campaigns.ledger.names import log_table, message_table
+
+
+class Place(NamedTuple):
+    """An attempt: what a receipt is about."""
+
+    wave: int
+    window: int
+    idx: int
+
+
+InboxRow = tuple[str, bytes, datetime, str]
+"""account, sealed event, received at, verdict."""
+
+
+def open_day(conn: psycopg.Connection, day: date) -> None:
+    """Make the inbox of a day (UTC)."""
+    conn.execute("SELECT open_inbox_day(%s)", (day,))
+
+
+def store(conn: psycopg.Connection, rows: Iterable[InboxRow]) -> None:
+    """Append to the inbox, in the caller's transaction."""
+    with conn.cursor().copy("COPY inbox (account, raw, received_at, verdict) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(["text", "bytea", "timestamptz", "text"])
+        for row in rows:
+            copy.write_row(row)
+
+
+def at(seconds: float) -> datetime:
+    """A spool's time as the inbox keeps it."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def waves_of(conn: psycopg.Connection, account: str) -> list[int]:
+    """Waves whose receipts an account may bring, newest first: late truth counts for a year."""
+    rows = conn.execute(
+        "SELECT w.id FROM wave w WHERE w.started_at > now() - interval '1 year'"
+        " AND EXISTS (SELECT FROM batch b WHERE b.wave = w.id AND b.account = %s) ORDER BY w.started_at DESC",
+        (account,),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def by_reference(conn: psycopg.Connection, parsed: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Place]:
+    """(window, offset) of our own references -> the attempt."""
+    windows = {window for window, _ in parsed}
+    rows = conn.execute("SELECT id, wave, lo, hi FROM send_window WHERE id = ANY(%s)", (list(windows),)).fetchall()
+    known = {row[0]: row for row in rows}
+    found = {}
+    for window, offset in parsed:
+        if window in known and known[window][2] + offset < known[window][3]:
+            found[window, offset] = Place(known[window][1], window, known[window][2] + offset)
+    return found
+
+
+def by_provider_ref(conn: psycopg.Connection, wave: int, account: str, refs: Sequence[str]) -> dict[str, list[Place]]:
+    """The carrier's ids -> the attempts whose answer named them; the index on provider_ref serves this."""
+    found: dict[str, list[Place]] = {}
+    rows = conn.execute(
+        f'SELECT l.provider_ref, l."window", l.idx FROM {log_table(wave)} l JOIN send_window w ON w.id = l."window"'
+        " WHERE l.kind = 'answer' AND l.provider_ref <> '' AND l.provider_ref = ANY(%s) AND w.account = %s",
+        (list(refs), account),
+    )
+    for ref, window, idx in rows:
+        place = Place(wave, window, idx)
+        if place not in found.setdefault(ref, []):
+            found[ref].append(place)
+    return found
+
+
+def uncertain_by_number(
+    conn: psycopg.Connection, wave: int, account: str, hashes: Sequence[bytes]
+) -> dict[bytes, list[Place]]:
+    """Numbers -> their uncertain attempts: the only way to a receipt whose answer we never read (SMPP)."""
+    found: dict[bytes, list[Place]] = {}
+    rows = conn.execute(
+        f"WITH u AS (SELECT DISTINCT l.\"window\", l.idx, CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no"
+        f' FROM {log_table(wave)} l JOIN send_window w ON w.id = l."window"'
+        " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = l.idx"
+        " WHERE l.outcome = 1 AND w.account = %s)"
+        f' SELECT m.number_hash, u."window", u.idx FROM u JOIN {message_table(wave)} m ON m.no = u.no'
+        " WHERE m.state = 1 AND m.number_hash = ANY(%s)",
+        (account, list(hashes)),
+    )
+    for number_hash, window, idx in rows:
+        found.setdefault(bytes(number_hash), []).append(Place(wave, window, idx))
+    return found
+
+
+def unknown(conn: psycopg.Connection, most: int) -> list[tuple[int, datetime, str, bytes]]:
+    """Events of the last 72 hours that found no message yet: (id, received at, account, sealed event)."""
+    rows = conn.execute(
+        "SELECT id, received_at, account, raw FROM inbox WHERE verdict = 'unknown' AND received_at > now() - interval '72 h'"
+        " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (most,),
+    )
+    return [(int(r[0]), r[1], str(r[2]), bytes(r[3])) for r in rows]
+
+
+def settle(conn: psycopg.Connection, found: Sequence[tuple[int, datetime]]) -> None:
+    """Mark stored events as matched after all."""
+    with conn.cursor() as cur:
+        cur.executemany(
+            "UPDATE inbox SET verdict = 'late-matched' WHERE id = %s AND received_at = %s AND verdict = 'unknown'",
+            found,
+        )

@@ -1,0 +1,32 @@
+"""The sweeper only rings: whatever Redis forgot is rung again from the ledger every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import psycopg
+import redis
+
+from campaigns.ledger import shares
+from workers.house import House
+from workers.queues import ring_account, ring_books
+
+log = logging.getLogger(__name__)
+
+
+def sweep(house: House) -> int:
+    """Ring every account with a due batch, and the book-keeper; how many rings."""
+    with house.begin() as conn:
+        accounts = shares.due_accounts(conn)
+    return sum(ring_account(house.redis, account) for account in accounts) + ring_books(house.redis)
+
+
+def run(house: House, stop: threading.Event) -> None:
+    """Sweep until told to stop; a database or Redis that is away costs one round."""
+    while not stop.is_set():
+        try:
+            sweep(house)
+        except (psycopg.OperationalError, redis.RedisError) as error:
+            log.warning("sweeper: %s is away", type(error).__module__.split(".", maxsplit=1)[0])
+        stop.wait(house.times.ring)
