@@ -100,11 +100,11 @@ def _layout_by_content(file: str, head: list[Row], column: str) -> Layout:
 
 
 def _columns_of_numbers(head: list[Row], width: int) -> list[int]:
-    """The columns in which at least half of the filled cells look like phone numbers."""
+    """The columns in which at least half of the filled cells, but for a title, look like phone numbers."""
     found = []
     for i in range(width):
-        filled = [cells[i] for _, cells in head if i < len(cells) and cells[i].strip()]
-        if filled and 2 * sum(map(_looks_like_number, filled)) >= len(filled):
+        looks = [_looks_like_number(cells[i]) for _, cells in head if i < len(cells) and cells[i].strip()]
+        if any(looks) and 2 * sum(looks) >= len(looks) - (not looks[0]):
             found.append(i)
     return found
 

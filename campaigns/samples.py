@@ -34,7 +34,7 @@ _FAMILY = (
 )  # fmt: skip
 _MIDDLE = ("Văn", "Thị", "Thị Thu", "Minh", "A", "Đức", "Thị Mỹ", "Quang", "Ngọc", "Hữu", "Xuân", "Thanh")
 _GIVEN = (
-    "An", "Bình", "Chung", "Dung", "Giang", "Hạnh", "Hương", "Khoa", "Lan", "Mai", "Pánh", "Phượng", "Sơn", "Tuyết", "Yến",
+    "An", "Bình", "Chung", "Dung", "Giang", "Hạnh", "Hương", "Khoa", "Lan", "Mai", "Pánh", "Phượng", "Tuyết", "Yến",
 )  # fmt: skip
 _HEADER = ("STT", "Họ và tên", "Số điện thoại", "Đơn vị")
 

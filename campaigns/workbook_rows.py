@@ -30,12 +30,11 @@ def main(path: str, wanted: str) -> None:
     book = CalamineWorkbook.from_path(path)
     names = [meta.name for meta in book.sheets_metadata if str(meta.visible).endswith("Visible") or meta.name == wanted]
     sheet = _choose(book, names, wanted)
-    about = {"sheets": names, "name": None, "rows": 0, "columns": 0}
-    if sheet is not None:
-        about |= {"name": sheet.name, "rows": sheet.total_height, "columns": sheet.total_width}
+    rows, columns = (place + 1 for place in sheet.end) if sheet else (0, 0)
+    about = {"sheets": names, "name": sheet.name if sheet else "", "rows": rows, "columns": columns}
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a real text stream here
     sys.stdout.write(json.dumps(about) + "\n")
-    if sheet is not None and sheet.total_height <= MAX_ROWS and sheet.total_width <= MAX_COLUMNS:
+    if sheet and rows <= MAX_ROWS and columns <= MAX_COLUMNS:
         _print_rows(sheet)
 
 
