@@ -23,6 +23,8 @@ LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("vi", "en")  # the first is the house's own
 UNGROUPED = frozenset({"port", "year", "pid", "code", "line"})  # a name, not an amount: 8710, never 8.710
 
+TOLD = frozenset({"state", "act", "kind"})  # fields whose text is a word of ours, to be said in the language
+WORDS = ("planned", "running", "paused", "cancelled", "finished", "pause", "resume", "cancel")  # a wave's, in TOLD
 NAMES: dict[type[Enum], dict[Any, str]] = {  # one thing has one name in the whole product (console.md, section 2)
     State: {
         State.QUEUED: "queued",
@@ -144,8 +146,11 @@ class _Writer(string.Formatter):
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         value, used = super().get_field(field_name, args, kwargs)
-        plain = field_name in UNGROUPED and isinstance(value, int)
-        return (str(value) if plain else value), used
+        if field_name in UNGROUPED and isinstance(value, int):
+            value = str(value)
+        elif field_name in TOLD and isinstance(value, str):
+            value = self._words.say(value) if "{" not in value else value
+        return value, used
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if not format_spec:

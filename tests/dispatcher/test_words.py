@@ -41,29 +41,38 @@ def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _texts(node: ast.expr, named: dict[str, ast.expr]) -> list[str | None]:
+def _texts(node: ast.expr, named: dict[str, list[ast.expr]]) -> list[str | None]:
     """The possible templates of an argument; None for one that is put together while running."""
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, ast.IfExp):
         return _texts(node.body, named) + _texts(node.orelse, named)
-    if isinstance(node, ast.Name) and node.id in named:
-        return _texts(named[node.id], {})
+    if isinstance(node, ast.Name):
+        return [text for value in named.get(node.id, []) for text in _texts(value, {})]
     return [None] if isinstance(node, ast.JoinedStr | ast.BinOp) else []
 
 
-def _sentences(tree: ast.Module, problems: set[str]) -> Iterator[tuple[int, str | None]]:
-    named = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+def _assigned(tree: ast.AST) -> dict[str, list[ast.expr]]:
+    """All that a name is given anywhere in this tree."""
+    named: dict[str, list[ast.expr]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and _last_name(node.func) in problems | SAYS:
-            for text in _texts(node.args[0], named):
-                yield node.lineno, text
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        for target in targets:
+            if isinstance(target, ast.Name) and node.value:
+                named.setdefault(target.id, []).append(node.value)
+    return named
+
+
+def _sentences(tree: ast.Module, problems: set[str]) -> Iterator[tuple[int, str | None]]:
+    everywhere = _assigned(ast.Module([node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)], []))
+    for scope in (*(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)), tree):
+        named = everywhere if scope is tree else _assigned(scope)
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and node.args and _last_name(node.func) in problems | SAYS:
+                for text in _texts(node.args[0], named):
+                    yield node.lineno, text
 
 
 def _problem_names() -> set[str]:
@@ -84,7 +93,7 @@ def _problem_names() -> set[str]:
 def said_in_the_source() -> list[tuple[str, str | None]]:
     """(file:line, template) of every sentence of the five packages and of their pages."""
     problems = _problem_names()
-    found = [(f"{path}:{line}", text) for path, tree in _modules() for line, text in _sentences(tree, problems)]
+    found = [(f"{path}:{line}", text) for path, tree in _modules() for line, text in set(_sentences(tree, problems))]
     for page in sorted((ROOT / "dispatcher").rglob("*.html")):
         source = page.read_text(encoding="utf-8")
         for match in IN_PAGES.finditer(source):
@@ -104,6 +113,13 @@ def test_every_sentence_in_the_source_is_in_the_vietnamese_catalogue() -> None:
 
 def test_no_sentence_is_put_together_while_running_as_it_could_not_be_translated() -> None:
     assert [place for place, text in said_in_the_source() if text is None] == []
+
+
+def test_the_words_of_a_wave_are_translated() -> None:
+    assert set(words.WORDS) <= set(VIETNAMESE)
+    assert words.speak("vi").say("wave {wave} is {state}: it cannot be started", wave="7", state="paused") == (
+        "Đợt gửi 7 đang ở trạng thái tạm dừng: không bắt đầu được"
+    )
 
 
 def test_every_name_of_a_state_and_of_a_verdict_is_translated_and_tells_them_apart() -> None:
@@ -146,10 +162,11 @@ def test_no_page_is_written_in_the_other_spelling() -> None:
 def test_the_walk_finds_sentences_planted_in_every_way() -> None:
     tree = ast.parse(
         'LATE = "four"\nraise Problem("one", n=1)\nwords.say("two" " and a half")\nterms.Problem("a" if x else "b")\n'
-        'Problem(LATE)\n_("five")\nProblem(f"{six}")\nsay(seven)'
+        'Problem(LATE)\n_("five")\nProblem(f"{six}")\nsay(seven)\n'
+        'def f():\n    late = "eight"\n    say(late)\ndef g(late):\n    late: str = "nine"\n    say(late)'
     )
-    found = [text for _, text in _sentences(tree, {"Problem"})]
-    assert sorted(map(str, found)) == ["None", "a", "b", "five", "four", "one", "two and a half"]
+    found = {text for _, text in _sentences(tree, {"Problem"})}
+    assert sorted(map(str, found)) == ["None", "a", "b", "eight", "five", "four", "nine", "one", "two and a half"]
 
 
 @pytest.mark.parametrize(
