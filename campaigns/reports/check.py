@@ -60,6 +60,8 @@ def _wave(wave: WaveFigures) -> Iterator[Problem]:
     yield from _text(wave)
     yield from _audience(wave)
     yield from _receipts(wave)
+    if not wave.carriers:
+        yield Problem("{wave}: it has no carrier, so nothing to report; leave it out.", wave=wave.wave_name)
     if len({carrier.carrier for carrier in wave.carriers}) < len(wave.carriers):
         yield Problem("{wave}: one carrier stands in two rows; sum them first.", wave=wave.wave_name)
     for carrier in wave.carriers:

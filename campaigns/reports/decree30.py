@@ -46,7 +46,7 @@ CENTRED = Look(align=ALIGN.CENTER, after=0, first=0)
 TITLE = Look(bold=True, align=ALIGN.CENTER, after=0, first=0, keep=True)
 SECTION = Look(bold=True, before=6, keep=True)
 CLAUSE = Look(bold=True, keep=True)
-NOTE = Look(size=12, italic=True, after=3, first=0)
+NOTE = Look(size=12, italic=True, first=0)
 
 
 def new_paper(bands: Sequence[str]) -> Any:
@@ -87,7 +87,7 @@ def _page_heads(section: Any, bands: Sequence[str]) -> None:
             _edge(band, "top")
             _edge(band, "bottom")  # equal neighbours share one box: a band across the page
         if numbered:
-            _field(write(head, "", Look(size=13, align=ALIGN.CENTER, after=0, first=0)), "PAGE")
+            _field(write(head, "", Look(size=13, align=ALIGN.CENTER, before=3, after=0, first=0)), "PAGE")
 
 
 def _field(paragraph: Any, code: str) -> None:

@@ -26,7 +26,7 @@ from campaigns.terms import Outcome, Problem, State
 Format = Literal["csv", "jsonl", "xlsx"]
 SHEET_ROWS = 1_048_575  # Excel's 1,048,576 less the row of heads
 DIGEST_BYTES = 1 << 20
-_FORMULA = frozenset("=+-@\t\r\n\0")  # OWASP ASVS 5.0, 1.2.10
+_FORMULA = frozenset("=+-@\t\r\n\0")  # OWASP ASVS 5.0, 1.2.10; and LF, which some spreadsheets skip
 _FULL_NUMBER = re.compile(r"\d{9,15}")
 
 
@@ -204,7 +204,10 @@ def _fill_sheet(book: Any, heads: Sequence[str], rows: Iterator[Cells], sheets: 
 
 def _sheet_row(page: Any, at: int, row: Sequence[int | str]) -> bool:
     for column, cell in enumerate(row):
-        (page.write_string if isinstance(cell, str) else page.write_number)(at, column, cell)
+        if (page.write_string if isinstance(cell, str) else page.write_number)(at, column, cell):
+            raise Problem(
+                "Row {row}: a text is longer than the 32,767 letters that Excel holds; export as csv or jsonl.", row=at
+            )
     return True
 
 

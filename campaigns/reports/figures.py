@@ -29,6 +29,7 @@ class Columns:
     delivered: int = 0  # by the carrier's receipt
     undelivered: int = 0  # by the carrier's receipt
     accepted: int = 0  # taken; no receipt promised, or still awaited
+    awaited: int = 0  # the part of `accepted` whose promised receipt is still waited for
     unconfirmed: int = 0  # taken; the promised receipt did not come within the horizon
     uncertain: int = 0  # may have left; no answer
     refused: int = 0  # by the carrier, for good
@@ -89,6 +90,7 @@ class CarrierFigures:
             delivered=self._count(State.DELIVERED),
             undelivered=self._count(State.UNDELIVERED),
             accepted=0 if late else accepted,
+            awaited=accepted if self.receipts_promised and not late else 0,
             unconfirmed=accepted if late else 0,
             uncertain=self._count(State.UNCERTAIN),
             refused=self._count(State.REFUSED),
@@ -100,11 +102,6 @@ class CarrierFigures:
             taken_receipted=taken if self.receipts_promised else 0,
             delivered_receipted=self._count(State.DELIVERED) if self.receipts_promised else 0,
         )
-
-    @property
-    def unsettled(self) -> int:
-        """Messages whose outcome may still come inside the horizon: uncertain, or a promised receipt awaited."""
-        return self._count(State.UNCERTAIN) + (self._count(State.ACCEPTED) if self.receipts_promised else 0)
 
     def _count(self, state: State) -> int:
         return self.counts.get(state, 0)
@@ -152,7 +149,8 @@ class WaveFigures:
     @property
     def unsettled(self) -> int:
         """Messages for which this report is too early."""
-        return 0 if self.past_horizon else sum(carrier.unsettled for carrier in self.carriers)
+        whole = self.total
+        return 0 if self.past_horizon else whole.uncertain + whole.awaited
 
 
 @dataclass(frozen=True, slots=True)

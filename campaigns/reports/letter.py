@@ -155,7 +155,7 @@ def _with_sum(heads: tuple[str, ...], rows: list[list[str]], whole: Columns) -> 
 
 
 def _result(row: Columns, *, receipts: bool) -> list[str]:
-    part = "" if row.taken == row.taken_receipted else " (*)"
+    part = "" if row.taken == row.taken_receipted else "*"
     shares = share(row.delivered_receipted, row.taken_receipted) + part if receipts else "không có biên nhận"
     delivered = figure(row.delivered) if receipts or row.delivered else NOTHING
     return [*map(figure, (row.recipients, row.taken, row.segments)), delivered, figure(row.unknown), shares]

@@ -130,7 +130,7 @@ def column_notes() -> list[str]:
         (
             "Ghi chú: “Bản tin nhà mạng đã nhận” gồm bản tin đã đến máy, không đến máy, chưa có biên nhận và "
             "chưa xác nhận; không gồm bản tin không xác định. “Tin nhắn quy đổi” chỉ tính trên bản tin nhà mạng "
-            "đã nhận. (*) Tỷ lệ chỉ tính tại các nhà mạng có biên nhận. Chi tiết tại Phụ lục II kèm theo."
+            "đã nhận. (*): tỷ lệ chỉ tính tại các nhà mạng có biên nhận. Chi tiết tại Phụ lục II kèm theo."
         ),
     ]
 
@@ -188,22 +188,23 @@ def _silent(figures: ReportFigures) -> list[str]:
 
 def _unknown(figures: ReportFigures) -> list[str]:
     whole = figures.total
-    hours = figures.waves[0].horizon.total_seconds() / 3600
-    parts = []
-    if whole.uncertain:
-        parts.append(f"{figure(whole.uncertain)} bản tin có thể đã được gửi đi nhưng không có trả lời của nhà mạng")
-    if whole.unconfirmed:
-        late = f"{figure(whole.unconfirmed)} bản tin nhà mạng đã nhận nhưng sau {hours:.0f} giờ chưa có biên nhận"
-        parts.append(late)
-    if not parts:
-        return []
-    return [
-        (
-            f"Có {figure(whole.unknown)} bản tin chưa rõ kết quả, gồm {' và '.join(parts)}. "
-            "Không có căn cứ để kết luận các bản tin này đã đến hay không đến máy; "
-            "biên nhận đến muộn, nếu có, sẽ được tính trong báo cáo bổ sung."
+    hours = f"{figures.waves[0].horizon.total_seconds() / 3600:.0f} giờ"
+    parts = (
+        (whole.uncertain, "bản tin có thể đã được gửi đi nhưng không có trả lời của nhà mạng"),
+        (whole.unconfirmed, f"bản tin nhà mạng đã nhận nhưng sau {hours} chưa có biên nhận"),
+    )
+    found = []
+    if shown := " và ".join(f"{figure(count)} {words}" for count, words in parts if count):
+        found.append(
+            f"Bản tin chưa rõ kết quả gồm {shown}. Không có căn cứ để kết luận các bản tin này đã đến hay không đến "
+            "máy; biên nhận đến muộn, nếu có, sẽ được tính trong báo cáo bổ sung."
         )
-    ]
+    if whole.awaited:
+        found.append(
+            f"Ngoài ra, {figure(whole.awaited)} bản tin nhà mạng đã nhận còn trong thời hạn chờ biên nhận ({hours} kể "
+            "từ khi kết thúc đợt gửi); số liệu sẽ thay đổi khi có biên nhận."
+        )
+    return found
 
 
 def _receipts(figures: ReportFigures) -> list[str]:
