@@ -19,7 +19,8 @@ class Gate:
         self._step = step
 
     async def take(self, want: int) -> range:
-        """The next indexes; waits while `open` is cleared."""
+        """The next indexes; waits while `open` is cleared, and always lets others run, as a pace does."""
+        await asyncio.sleep(0)
         await self.open.wait()
         first, self._at = self._at, min(self._at + want, self._at + self._step, self._end)
         if first < self._at:

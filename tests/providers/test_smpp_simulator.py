@@ -186,6 +186,30 @@ def test_receipts_come_again_until_they_are_kept(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_receipts_on_a_cut_connection_come_over_the_next(tmp_path: Path) -> None:
+    """A receipt that was on its way when the connection broke is not lost: nobody had acknowledged it."""
+
+    async def run() -> None:
+        called = asyncio.Event()
+
+        async def stuck(_: Sequence[Callback]) -> None:
+            called.set()
+            await asyncio.sleep(60)
+
+        async with smsc(tmp_path / "truth") as port:
+            provider, store = adapter(port), Store()
+            await provider.open(stuck)
+            answers = await sent(provider, 30)
+            await asyncio.wait_for(called.wait(), 5)
+            await provider.close()
+            await provider.open(store)
+            receipts = await store.until(30)
+            await provider.close()
+        assert {receipt.provider_ref for receipt in receipts} == {answer.provider_ref for answer in answers.values()}
+
+    asyncio.run(run())
+
+
 def test_a_restarted_smsc_owes_what_it_owed(tmp_path: Path) -> None:
     """After its fall the SMSC goes on with new ids and sends the receipts nobody acknowledged."""
 
