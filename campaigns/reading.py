@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ class Reader:
         """A day without a clock time or a zone."""
         value = self._take(name, default)
         if isinstance(value, str) and _DATE.fullmatch(value):
-            value = _or_none(date.fromisoformat, value)
+            value = _parsed(date.fromisoformat, value)
         if isinstance(value, date) and not isinstance(value, datetime):
             return value
         self._wrong(name, value, Problem("a day of the calendar, written 2024-07-30"))
@@ -72,7 +72,7 @@ class Reader:
         """A clock time of the day, to the minute."""
         value = self._take(name)
         if isinstance(value, str) and _TIME.fullmatch(value):
-            value = _or_none(time.fromisoformat, value)
+            value = _parsed(time.fromisoformat, value)
         if isinstance(value, time) and value == value.replace(second=0, microsecond=0, tzinfo=None):
             return value
         self._wrong(name, value, Problem('a time of the day, written "08:00"'))
@@ -135,8 +135,9 @@ def _shown(value: object) -> str:
     return str(value) if isinstance(value, date | time) else repr(value)
 
 
-def _or_none(parse: Any, value: str) -> Any:
+def _parsed(parse: Callable[[str], object], value: str) -> Any:
+    """What it means, or as it stands when it means nothing, so that the refusal can show it."""
     try:
         return parse(value)
     except ValueError:
-        return None
+        return value

@@ -134,4 +134,7 @@ def _better(words: str, known: Counter[str]) -> str | None:
 
 
 def _cased(words: str, like: str) -> str:
+    """Capitals where the other has them; untouched where a letter's two cases differ in length (Turkish İ)."""
+    if len(words) != len(like):
+        return words
     return "".join(char.upper() if model.isupper() else char for char, model in zip(words, like, strict=True))
