@@ -156,7 +156,7 @@ def _face(run: Any, size: float, *, bold: bool, italic: bool) -> None:
 def rule(where: Any, length: float, width: float, *, gap: float = 2, after: float = 0) -> None:
     """A drawn line of `length` mm, centred in `width` mm, `gap` pt below the words: the border of an empty paragraph.
 
-    A border is drawn alike by Word, LibreOffice and WPS; a floating shape is lost in two of the three on a round trip.
+    A border moves with the words and needs no drawing shape, which every office program treats in its own way.
     """
     paragraph = _paragraph(where, Look(align=ALIGN.LEFT, before=gap, after=after, first=0))
     side = Mm((width - length) / 2)
