@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,18 +68,6 @@ def load_accounts(path: Path = shipped.CARRIERS) -> tuple[AccountSettings, ...]:
     written = _read(path)
     known = tuple(written["carriers"])
     return tuple(_account(path, name, row, known) for name, row in written.get("accounts", {}).items())
-
-
-def check_keywords(path: Path, account: AccountSettings, allowed: Iterable[str]) -> None:
-    """Refuse a settings key which the account's provider does not take; `allowed` are its constructor's keywords."""
-    for key in account.settings:
-        plain = key if key in allowed else _plain(key)
-        if plain not in allowed:
-            raise Problem(
-                "{place}: account {account}: settings.{key} is unknown to provider {provider}; allowed are {allowed}",
-                place=path.name, account=account.name, key=key, provider=account.provider,
-                allowed=", ".join(allowed),
-            )  # fmt: skip
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from config import data as shipped
-from config.carriers import AccountSettings, check_keywords, load_accounts, load_carriers
+from config.carriers import AccountSettings, load_accounts, load_carriers
 from config.problem import Problem
+from providers import catalog
 
 CARRIER = '[carriers.viettel]\nname = "Viettel"\nreceipts = true\n'
 ACCOUNT = """
@@ -108,18 +109,7 @@ def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
         load_accounts(tmp_path / "none.toml")
 
 
-def test_a_settings_key_its_provider_does_not_take_is_refused(tmp_path: Path) -> None:
-    account = AccountSettings(
-        "a",
-        "smpp",
-        simulated=True,
-        enabled=True,
-        licence=1,
-        carriers=(),
-        price=0,
-        settings={"hots": "x", "password_env": "P"},
-    )
-    with pytest.raises(
-        Problem, match=r"account a: settings.hots is unknown to provider smpp; allowed are host, password"
-    ):
-        check_keywords(tmp_path / "carriers.toml", account, ["host", "password"])
+@pytest.mark.parametrize("account", load_accounts(), ids=lambda account: account.name)
+def test_each_shipped_account_has_only_keys_that_its_provider_takes(account: AccountSettings) -> None:
+    secrets = {"SMPP_A_PASSWORD": "x", "ESMS_A_API_KEY": "x", "ESMS_A_SECRET_KEY": "x"}
+    catalog.check_settings(catalog.find(account.provider), account.keywords(secrets), account.name)
