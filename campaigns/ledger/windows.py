@@ -122,7 +122,7 @@ async def take(
     window = new_id()
     async with conn.transaction():
         cur = await conn.execute(
-            "SELECT verdict, hi, skip FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "SELECT verdict, taken_to, skipped FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 batch.wave,
                 batch.kind,

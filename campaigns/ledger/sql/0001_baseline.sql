@@ -352,7 +352,7 @@ $$;
 CREATE FUNCTION take_window(
     p_wave bigint, p_kind batch_kind, p_seq integer, p_token bigint, p_lo integer, p_want integer,
     p_id bigint, p_journal text, p_incarnation bigint, p_plan_hash text, p_stop_seq bigint,
-    OUT verdict text, OUT hi integer, OUT skip bytea
+    OUT verdict text, OUT taken_to integer, OUT skipped bytea
 ) LANGUAGE plpgsql AS $$
 DECLARE
     b batch; w wave; i installation; a account;
@@ -379,11 +379,11 @@ BEGIN
                 AND ap.at + w.cool_down <= clock_timestamp()) < w.approvals_due THEN 'approval'
         ELSE 'ok' END;
     IF verdict <> 'ok' THEN RETURN; END IF;
-    hi := least(p_lo + p_want, b.hi);
-    skip := skip_bitmap(p_wave, p_kind, p_seq, p_lo, hi);
-    UPDATE batch SET cursor = hi, stalls = 0 WHERE wave = p_wave AND kind = p_kind AND seq = p_seq;
+    taken_to := least(p_lo + p_want, b.hi);
+    skipped := skip_bitmap(p_wave, p_kind, p_seq, p_lo, taken_to);
+    UPDATE batch SET cursor = taken_to, stalls = 0 WHERE wave = p_wave AND kind = p_kind AND seq = p_seq;
     INSERT INTO send_window (id, wave, kind, batch, epoch, lo, hi, skip, account, journal)
-        VALUES (p_id, p_wave, p_kind, p_seq, b.epoch, p_lo, hi, skip, b.account, p_journal);
+        VALUES (p_id, p_wave, p_kind, p_seq, b.epoch, p_lo, taken_to, skipped, b.account, p_journal);
 END $$;
 -- Which indexes of [lo, hi) must not leave: bit i - lo of the answer; empty when none (the common case).
 CREATE FUNCTION skip_bitmap(p_wave bigint, p_kind batch_kind, p_seq integer, p_lo integer, p_hi integer)

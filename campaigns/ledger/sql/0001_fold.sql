@@ -68,21 +68,21 @@ BEGIN
                     (b.outcome = 0 AND m.state = 0)
                     OR (b.outcome = 1 AND m.state IN (0, 8, 9, 10))
                     OR (b.outcome IN (2, 3, 4) AND m.state IN (0, 1)))))
-            RETURNING m.no, m.carrier, m.unit, old.state AS was, new.state AS is, new.attempt AS attempt,
+            RETURNING m.no, m.carrier, m.unit, old.state AS was, new.state AS became, new.attempt AS attempt,
                 old.attempt AS attempt_was, new.tries AS tries, b.given_back, b.receipt, b.outcome, b.account
         ), counted AS (
             UPDATE wave_count wc SET n = wc.n + d.n FROM (
                 SELECT carrier, unit, state, sum(n) AS n FROM (
-                    SELECT carrier, unit, was AS state, -1 AS n FROM moved WHERE was <> is
-                    UNION ALL SELECT carrier, unit, is, 1 FROM moved WHERE was <> is) x
+                    SELECT carrier, unit, was AS state, -1 AS n FROM moved WHERE was <> became
+                    UNION ALL SELECT carrier, unit, became, 1 FROM moved WHERE was <> became) x
                 GROUP BY carrier, unit, state ORDER BY carrier, unit, state) d
             WHERE wc.wave = $1 AND wc.carrier = d.carrier AND wc.unit = d.unit AND wc.state = d.state AND d.n <> 0
         ), tallied AS (
             UPDATE wave_tally SET
                 receipts = receipts + (SELECT count(*) FROM e WHERE receipt),
-                repeats = repeats + (SELECT count(*) FROM e WHERE receipt) - (SELECT count(*) FROM moved WHERE receipt AND is IN (6, 7)),
+                repeats = repeats + (SELECT count(*) FROM e WHERE receipt) - (SELECT count(*) FROM moved WHERE receipt AND became IN (6, 7)),
                 contradictions = contradictions
-                    + (SELECT count(*) FROM moved WHERE was IN (4, 8, 9, 10) AND is >= 5)
+                    + (SELECT count(*) FROM moved WHERE was IN (4, 8, 9, 10) AND became >= 5)
                     + (SELECT count(*) FROM best b JOIN message_%1$s m ON m.no = b.no
                         WHERE b.outcome IN (2, 3, 4, 6) AND b.outcome < m.state AND m.state IN (5, 6, 7)
                         AND (b.outcome = 6 OR b.attempt = m.attempt)
@@ -91,7 +91,7 @@ BEGIN
         ), again AS (
             SELECT account, carrier, CASE WHEN given_back THEN 'given-back' WHEN outcome = 2 THEN 'not-sent' ELSE 'deferred' END AS class,
                 CASE WHEN given_back THEN 0 ELSE tries END AS tries, no, attempt
-            FROM moved WHERE is = 0 AND attempt > attempt_was
+            FROM moved WHERE became = 0 AND attempt > attempt_was
         )
         SELECT '' AS account, 0::smallint AS carrier, '' AS class, 0 AS tries, NULL::integer[] AS nos, NULL::smallint[] AS attempts,
             (SELECT count(*) FROM marked)::integer AS chunks, (SELECT count(*) FROM e)::integer AS rows

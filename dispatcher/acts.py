@@ -1,0 +1,164 @@
+"""What a person can do, once for all faces: command line, HTTP and demo call the same functions."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from campaigns import schedule, segments
+from campaigns.audience import examine
+from campaigns.campaign import load as load_definition
+from campaigns.definition import Campaign, variants
+from campaigns.ledger import audiences, registry, waves
+from campaigns.ledger.audiences import Import, Intake
+from campaigns.ledger.waves import Draft, Wave
+from campaigns.numbers import NumberTable
+from campaigns.sheets import open_sheet
+from campaigns.terms import Account, Problem
+from config import data as shipped
+from config.carriers import load_accounts, load_carriers
+from config.settings import Settings
+from providers import routes
+from workers.house import House
+from workers.queues import ring_account, ring_books
+
+CHUNK = 20_000
+"""Rows read, judged and stored at a time."""
+
+
+def number_table() -> NumberTable:
+    """Mobile prefixes and the conversion of 2018, from the shipped data."""
+    return NumberTable.load(shipped.PREFIXES, shipped.PREFIX_CONVERSION)
+
+
+def read_definition(settings: Settings, folder: Path) -> Campaign:
+    """Read and check a definition against this installation's carriers and accounts."""
+    file = settings.carriers_file
+    return load_definition(
+        folder,
+        carriers=[carrier.id for carrier in load_carriers(file)],
+        providers_accounts=[account.name for account in load_accounts(file)],
+    )
+
+
+def units() -> dict[str, int]:
+    """Districts as lists spell them, in small letters, with and without their kind -> code."""
+    found: dict[str, int] = {}
+    with shipped.LAI_CHAU.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["level"] == "district":
+                name = row["name"].lower()
+                found[name] = found[name.removeprefix("huyện ")] = int(row["code"])
+    return found
+
+
+def import_audience(
+    house: House, conn: psycopg.Connection, audience: int, file: Path, campaign: str, *, name: str = ""
+) -> Iterator[Import]:
+    """Import a file in the caller's transaction; yields progress."""
+    table = number_table()
+    intake = Intake(house.keys(campaign), house.keyring, table.carriers, units())
+    with file.open("rb") as raw:
+        digest = hashlib.file_digest(raw, "sha256").hexdigest()
+    with open_sheet(file) as sheet:
+        chunks = examine(sheet.entries(), table, CHUNK)
+        progress = None
+        for progress in audiences.import_file(conn, audience, name or file.name, digest, chunks, intake):
+            yield progress
+        if progress is None:
+            raise Problem("{name} has no rows below its heading: nothing was imported", name=name or file.name)
+
+
+def draft_wave(
+    house: House,
+    campaign: Campaign,
+    version: int,
+    no: int,
+    audience: int,
+    *,
+    rehearsal: bool,
+    now: datetime | None = None,
+) -> Draft:
+    """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts."""
+    now = now or datetime.now(UTC)
+    wave = campaign.wave(no)
+    if wave is None:
+        raise Problem("campaign {name} has no wave {no}", name=campaign.name, no=no)
+    if rehearsal:
+        wave = schedule.rehearse(wave, now)
+    elif schedule.is_over(wave, now):
+        raise Problem("wave {no} of {name} ended on {day}: its window has passed", no=no, name=campaign.name,
+                      day=wave.until.strftime("%d/%m/%Y"))  # fmt: skip
+    accounts = _accounts(house, campaign, rehearsal=rehearsal)
+    spans = schedule.windows(wave)
+    settings = house.settings
+    return Draft(
+        campaign=campaign.name,
+        version=version,
+        campaign_digest=campaign.digest,
+        no=no,
+        name=wave.name,
+        rehearsal=rehearsal,
+        audience=audience,
+        opens_at=spans[0].opens_at,
+        closes_at=spans[-1].closes_at,
+        day_opens=wave.opens,
+        day_closes=wave.closes,
+        texts={choice: _text(variant.text, variant.sha256) for choice, variant in variants(campaign).items()},
+        senders=_senders(house, campaign, accounts, rehearsal=rehearsal),
+        accounts={carrier: account.name for carrier, account in accounts.items()},
+        prices={carrier: account.price for carrier, account in accounts.items()},
+        batch_size=settings.batch_size,
+        approvals_due=1,
+        cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
+    )
+
+
+def _text(text: str, sha256: str) -> dict[str, object]:
+    measured = segments.measure(text)
+    return {"text": text, "sha256": sha256, "encoding": measured.encoding, "units": measured.units,
+            "segments": measured.segments}  # fmt: skip
+
+
+def _accounts(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str, Account]:
+    """Carrier -> account: the definition's routes, or for a rehearsal the simulated account of each carrier."""
+    if rehearsal:
+        return {carrier: account for account in house.accounts.values() if account.simulated and account.enabled
+                for carrier in account.carriers}  # fmt: skip
+    table = {route.carrier: route.accounts for route in campaign.routes}
+    found = {}
+    for carrier in table:
+        if any(house.accounts[name].enabled for name in table[carrier]):
+            found[carrier] = routes.pick(carrier, table, house.accounts)
+    if not found:
+        raise Problem("no account of this campaign's routes is enabled: configure a carrier in carriers.toml and"
+                      " set enabled = true")  # fmt: skip
+    return found
+
+
+def _senders(house: House, campaign: Campaign, accounts: dict[str, Account], *, rehearsal: bool) -> dict[str, str]:
+    if not rehearsal:
+        return {sender.carrier: sender.name for sender in campaign.senders}
+    registered = {each.name: each.senders for each in load_accounts(house.settings.carriers_file)}
+    return {carrier: registered[account.name][carrier] for carrier, account in accounts.items()}
+
+
+def plan_wave(house: House, draft: Draft, author: str) -> Wave:
+    """Plan a wave; a second approval is due above the configured reach."""
+    with house.begin() as conn:
+        n = audiences.verdict_counts(conn, draft.audience)["accepted"]
+        due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
+        return waves.plan(conn, replace(draft, approvals_due=due), author, house.keys(draft.campaign))
+
+
+def ring(house: House, wave: Wave) -> None:
+    """Wake the workers of a wave at once; the sweeper would do it within seconds."""
+    for account in set(wave.plan["accounts"].values()):
+        ring_account(house.redis, account)
+    ring_books(house.redis)
