@@ -34,7 +34,12 @@ PLAIN = {  # these names are everybody's, or shorter than the rule would make th
     "language": "DISPATCHER_LANG",
 }
 SECRETS = ("database_url", "database_owner_url", "redis_url")
-NOT_OURS = ("DISPATCHER_KEY",)  # a person's key, read by the command line and kept nowhere
+NOT_OURS = (
+    "DISPATCHER_KEY",  # a person's key, read by the command line and kept nowhere
+    # docker-compose.yml's own, which a shell may hold beside ours
+    *(f"DISPATCHER_{name}" for name in ("HOST", "HTTPS_PORT", "API", "RESOLVER")),
+    *(f"DISPATCHER_{role}_PASSWORD" for role in ("OWNER", "APP", "REDIS")),
+)
 
 
 class Settings(BaseModel):
