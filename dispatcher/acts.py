@@ -15,7 +15,7 @@ from campaigns import schedule, segments
 from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
 from campaigns.definition import Campaign, variants
-from campaigns.ledger import audiences, registry, waves
+from campaigns.ledger import audiences, waves
 from campaigns.ledger.audiences import Import, Intake
 from campaigns.ledger.waves import Draft, Wave
 from campaigns.numbers import NumberTable

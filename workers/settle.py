@@ -105,6 +105,14 @@ def _import_missing(house: House, folder: Path) -> int:
 # -- receipts ----------------------------------------------------------------------------------------------------------
 
 
+def _whole(path: Path) -> list[spool.Event]:
+    """A segment's events; none when its writer has just handed it on under its other name."""
+    try:
+        return list(spool.read(path))
+    except FileNotFoundError:
+        return []
+
+
 class Stored(NamedTuple):
     """One event on its way into the inbox."""
 
@@ -128,7 +136,7 @@ class Settler:
     def load(self) -> int:
         """Take some segments into the inbox and their receipts into the log, in one transaction; how many events."""
         paths = spool.ready(self._folder)[:SEGMENTS]
-        events = [self._read(spool.account_of(path), event) for path in paths for event in spool.read(path)]
+        events = [self._read(spool.account_of(path), event) for path in paths for event in _whole(path)]
         if events:
             self._open_days(events)
             with self._house.begin() as conn:

@@ -107,8 +107,10 @@ class Spool:
     def _begin(self) -> None:
         stem = f"{self._account}~{time.time_ns():x}-{secrets.token_hex(4)}"
         self._path = self._folder / (stem + OPEN)
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        new = self._folder / (stem + ".new")  # locked before a loader can see it: an unlocked one counts as abandoned
+        self._fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
+        new.rename(self._path)
         _sync_folder(self._folder)
         self._size, self._since = 0, time.monotonic()
 

@@ -6,26 +6,47 @@ import asyncio
 import logging
 import time
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from campaigns.ledger.logbook import Line
 from campaigns.ledger.windows import Batch, Intent
 from campaigns.message import reference
-from campaigns.terms import Answer, Outcome
-from providers.base import Window
+from campaigns.terms import Account, Answer, Outcome
+from providers.base import Provider, Window
 from providers.errors import ProviderError
-from workers.house import crash_point
-
-if TYPE_CHECKING:
-    from workers.sender import Sending
+from workers.answers import AnswerLog
+from workers.house import House, crash_point
+from workers.journal import Journal
+from workers.throttle import Pace
+from workers.watch import Watch
 
 log = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """What a window needs of the process that sends it."""
+
+    house: House
+    account: Account
+    provider: Provider
+    draining: bool
+    pace: Pace
+    answers: AnswerLog
+    watch: Watch
+    mac_key: bytes
+    journal: Journal
+
+    def seen(self, messages: int, seconds: float) -> None:
+        """A window took so long."""
+
+    def trouble(self, error: ProviderError) -> None:
+        """The carrier cannot be used now."""
 
 
 class WindowRun:
     """Sends one window and accounts for each of its indexes exactly once."""
 
-    def __init__(self, sending: Sending, batch: Batch, intent: Intent, previous: WindowRun | None) -> None:
+    def __init__(self, sending: Sender, batch: Batch, intent: Intent, previous: WindowRun | None) -> None:
         self._sending, self._batch, self._intent, self._previous = sending, batch, intent, previous
         self.half_sent = asyncio.Event()
         self.all_sent = asyncio.Event()

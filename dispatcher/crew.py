@@ -1,0 +1,208 @@
+"""All processes of one machine under one parent: forked warm, restarted when they die, gone when the parent is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from config import logs
+from dispatcher import assemble
+from dispatcher.assemble import Site
+from providers.simulator.faults import Faults
+from workers import pool
+
+log = logging.getLogger(__name__)
+
+RESTART_AFTER = 0.5
+"""Seconds before a dead process is forked again, so that one that cannot live does not take the machine with it."""
+STOP_WITHIN = 22.0
+"""Seconds a worker gets to drain before it is killed."""
+
+
+@dataclass(slots=True)
+class Hand:
+    """One process of the crew."""
+
+    name: str
+    work: Callable[[], None]
+    pid: int = 0
+    died_at: float = 0.0
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Crew:
+    """Forks, watches and stops; used by one thread."""
+
+    log_folder: Path
+    hands: dict[str, Hand] = field(default_factory=dict)
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Fork a process that does this work."""
+        self.hands[name] = Hand(name, work)
+        self._fork(self.hands[name])
+
+    def _fork(self, hand: Hand) -> None:
+        gc.freeze()  # pages that a child only reads stay shared
+        pid = os.fork()
+        if pid == 0:
+            _be(hand, self.log_folder)
+        hand.pid = pid
+
+    def watch(self) -> list[str]:
+        """Reap the dead and fork them again; names of those that died."""
+        died = []
+        for hand in self.hands.values():
+            if hand.pid and _ended(hand.pid):
+                hand.pid, hand.died_at = 0, time.monotonic()
+                died.append(hand.name)
+            if not hand.pid and time.monotonic() - hand.died_at > RESTART_AFTER:
+                hand.restarts += 1
+                self._fork(hand)
+        return died
+
+    def stop(self, *, last: tuple[str, ...] = ()) -> None:
+        """SIGTERM to all, `last` ones (the simulators) after the rest; SIGKILL to whoever takes too long."""
+        early = [hand for hand in self.hands.values() if not hand.name.startswith(last or ("~",))]
+        late = [hand for hand in self.hands.values() if hand not in early]
+        for group in (early, late):
+            for hand in group:
+                _signal(hand.pid, signal.SIGTERM)
+            until = time.monotonic() + STOP_WITHIN
+            while any(hand.pid and not _ended(hand.pid) for hand in group) and time.monotonic() < until:
+                time.sleep(0.02)
+            for hand in group:
+                _signal(hand.pid, signal.SIGKILL)
+                hand.pid = 0
+
+    def peak_memory(self) -> dict[str, int]:
+        """Highest resident memory of each process so far, in MiB."""
+        return {hand.name: _peak(hand.pid) for hand in self.hands.values() if hand.pid}
+
+
+def _be(hand: Hand, log_folder: Path) -> None:
+    """The child: its own log file, default signals, no way back into the parent's code."""
+    code = 1
+    try:
+        pool.die_with_parent()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        os.setpgid(0, 0)  # the terminal's Ctrl-C is for the parent, who stops us in order
+        out = os.open(log_folder / f"{hand.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        logs.configure(style="json", level="info")
+        hand.work()
+        code = 0
+    except BaseException:
+        logging.getLogger(hand.name).exception("died")
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _signal(pid: int, number: int) -> None:
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _peak(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
+    return 0
+
+
+def start_simulators(crew: Crew, site: Site, truths: Path, faults: Faults) -> Site:
+    """A simulated carrier for each simulated account; the site knows where they listen.
+
+    One that is forked again listens where it did: its port file is still there.
+    """
+    truths.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ports: dict[str, Path] = {}
+    for account in assemble.accounts(site).values():
+        if account.simulated and account.enabled:
+            ports[account.name] = truths / f".{account.name}.port"
+            ports[account.name].unlink(missing_ok=True)
+            truth = truths / f"{account.name}.log"
+            crew.start(account.name, _simulate(account.provider, account.settings, truth, faults, ports[account.name]))
+    found = {name: _wait_for(path) for name, path in ports.items()}
+    overrides = {name: _address(assemble.accounts(site)[name].provider, port) for name, port in found.items()}
+    return replace(site, overrides=overrides)
+
+
+def _simulate(
+    provider: str, settings: Mapping[str, Any], truth: Path, faults: Faults, port_file: Path
+) -> Callable[[], None]:
+    credentials = {key: str(settings[key]) for key in CREDENTIALS[provider]}
+
+    def work() -> None:
+        from providers.simulator.run import run  # noqa: PLC0415 - only the simulator's own process needs it
+
+        again = int(port_file.read_text(encoding="ascii")) if port_file.exists() else 0
+        run(provider, truth=truth, faults=faults, settings=credentials, port=again, ready=lambda n: _tell(port_file, n))
+
+    return work
+
+
+CREDENTIALS = {
+    "smpp": ("system_id", "password"),
+    "esms": ("api_key", "secret_key"),
+    "twilio": ("account_sid", "auth_token"),
+}
+"""What a simulated carrier must know of the account's settings to check us."""
+
+
+def _tell(path: Path, port: int) -> None:
+    draft = path.with_suffix(".draft")
+    draft.write_text(str(port), encoding="ascii")
+    draft.rename(path)
+
+
+def _wait_for(path: Path, seconds: float = 20.0) -> int:
+    until = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > until:
+            raise TimeoutError(f"{path.name} did not come")
+        time.sleep(0.005)
+    return int(path.read_text(encoding="ascii"))
+
+
+def _address(provider: str, port: int) -> dict[str, Any]:
+    return {"port": port} if provider == "smpp" else {"base_url": f"http://127.0.0.1:{port}"}
+
+
+def start_work(crew: Crew, site: Site) -> None:
+    """A sender for each account that may send here, the book-keeper and the sweeper."""
+    names = [
+        each.name for each in assemble.accounts(site).values() if each.enabled and each.simulated == site.rehearsal
+    ]
+    for name in ("books", *names, "sweeper"):
+        label = f"work-{name}"
+        crew.start(label, lambda name=name: pool.run(assemble.house(site), name))  # type: ignore[misc]
+
+
+def wait_and_watch(crew: Crew, stop: threading.Event) -> None:
+    """Keep the crew alive until told to stop."""
+    while not stop.wait(0.2):
+        for name in crew.watch():
+            log.warning("%s died and is started again", name)

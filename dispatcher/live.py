@@ -1,0 +1,80 @@
+"""Live bars of a wave in the terminal: one a carrier, buckets that add up."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live as Screen
+from rich.table import Table
+
+from campaigns.ledger.counts import Live
+from campaigns.ledger.waves import Wave
+from campaigns.terms import State
+from dispatcher.words import Words
+
+STATES = {
+    State.QUEUED: "queued",
+    State.UNCERTAIN: "uncertain",
+    State.REFUSED: "refused",
+    State.ACCEPTED: "accepted",
+    State.UNDELIVERED: "undelivered",
+    State.DELIVERED: "delivered",
+    State.SUPPRESSED: "suppressed",
+    State.CANCELLED: "cancelled",
+    State.EXPIRED: "expired",
+}
+"""The name of each state, as the catalogue of words has it."""
+
+SHOWN = (State.DELIVERED, State.ACCEPTED, State.UNDELIVERED, State.REFUSED, State.UNCERTAIN, State.QUEUED)
+FILL = {State.DELIVERED: ("█", "green"), State.ACCEPTED: ("▓", "bright_green"), State.UNDELIVERED: ("▒", "red"),
+        State.REFUSED: ("▒", "red"), State.UNCERTAIN: ("?", "magenta"), State.QUEUED: ("·", "dim")}  # fmt: skip
+WIDTH = 30
+
+
+class Bars:
+    """Shows counts; on a terminal as a table that lives, else a line every two seconds."""
+
+    def __init__(self, console: Console, words: Words, screen: Screen | None) -> None:
+        self._console, self._words, self._screen = console, words, screen
+        self._began = self._said = time.monotonic()
+
+    def show(self, now: Live) -> None:
+        """The newest counts."""
+        if self._screen is not None:
+            self._screen.update(self._table(now))
+        elif time.monotonic() - self._said > 2:  # noqa: PLR2004 - two seconds, as the docstring says
+            self._said = time.monotonic()
+            self._console.print(" · ".join(f"{self._name(s)} {self._words.number(now.of(s))}" for s in SHOWN))
+
+    def _name(self, state: State) -> str:
+        return self._words.say(STATES[state])
+
+    def _table(self, now: Live) -> Table:
+        table = Table(box=None, pad_edge=False)
+        table.add_column(self._words.say("carrier"))
+        table.add_column("")
+        for state in SHOWN:
+            table.add_column(self._name(state), justify="right")
+        for carrier, counts in now.by_carrier.items():
+            table.add_row(carrier, _bar(counts), *(self._words.number(counts.get(state, 0)) for state in SHOWN))
+        return table
+
+
+def _bar(counts: dict[State, int]) -> str:
+    total = sum(counts.values()) or 1
+    return "".join(f"[{FILL[s][1]}]{FILL[s][0] * round(WIDTH * counts.get(s, 0) / total)}[/]" for s in SHOWN)
+
+
+@contextmanager
+def bars(console: Console, wave: Wave, words: Words) -> Iterator[Bars]:
+    """Bars of a wave for as long as the block lasts."""
+    del wave
+    if not console.is_terminal or not sys.stderr.isatty():
+        yield Bars(console, words, None)
+        return
+    with Screen(console=console, refresh_per_second=8, transient=False) as screen:
+        yield Bars(console, words, screen)
