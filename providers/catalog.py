@@ -13,6 +13,7 @@ from providers.base import Provider
 CLASSES: Final[dict[str, str]] = {
     "smpp": "providers.smpp:Smpp",
     "esms": "providers.esms:Esms",
+    "speedsms": "providers.speedsms:SpeedSms",
     "twilio": "providers.twilio:Twilio",
 }
 

@@ -17,6 +17,7 @@ from providers.simulator.http import Ready
 KINDS: Final[dict[str, str]] = {
     "smpp": "providers.simulator.smpp:serve",
     "esms": "providers.simulator.esms:serve",
+    "described": "providers.simulator.described:serve",
     "twilio": "providers.simulator.twilio:serve",
 }
 
