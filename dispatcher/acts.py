@@ -15,9 +15,10 @@ from campaigns import schedule, segments
 from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
 from campaigns.definition import Campaign, variants
-from campaigns.ledger import audiences, waves
+from campaigns.ledger import audiences, plans
 from campaigns.ledger.audiences import Import, Intake
-from campaigns.ledger.waves import Draft, Wave
+from campaigns.ledger.plans import Draft
+from campaigns.ledger.waves import Wave
 from campaigns.numbers import NumberTable
 from campaigns.sheets import open_sheet
 from campaigns.terms import Account, Problem
@@ -154,7 +155,7 @@ def plan_wave(house: House, draft: Draft, author: str) -> Wave:
     with house.begin() as conn:
         n = audiences.verdict_counts(conn, draft.audience)["accepted"]
         due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
-        return waves.plan(conn, replace(draft, approvals_due=due), author, house.keys(draft.campaign))
+        return plans.plan(conn, replace(draft, approvals_due=due), author, house.keys(draft.campaign))
 
 
 def ring(house: House, wave: Wave) -> None:

@@ -18,3 +18,12 @@ def log_table(wave: int) -> str:
 def new_id() -> int:
     """A random 63-bit id: what leaves the database is never a sequence (ledger: section 6)."""
     return secrets.randbits(63) or 1
+
+
+BLOCK = 1000
+"""Numbers in one sealed block; batches are whole blocks, so that a block holds one carrier."""
+
+
+def block_context(wave: int, block: int) -> bytes:
+    """The associated data of a sealed block: a block moved to another place does not open."""
+    return f"wave|{wave}|{block}".encode()

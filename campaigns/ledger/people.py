@@ -39,7 +39,8 @@ def new_key(conn: psycopg.Connection, login: str, scopes: list[str], *, days: in
     """A fresh key for a person, shown once; the database keeps its SHA-256 (256 random bits need no slow hash)."""
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     conn.execute(
-        "INSERT INTO person_key (person, digest, scopes, expires_at) VALUES (%s, %s, %s, now() + make_interval(days => %s))",
+        "INSERT INTO person_key (person, digest, scopes, expires_at)"
+        " VALUES (%s, %s, %s, now() + make_interval(days => %s))",
         (login, _digest(key), scopes, days),
     )
     return key

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from campaigns.ledger.names import message_table
-from campaigns.ledger.waves import BLOCK, block_context
+from campaigns.ledger.names import BLOCK, block_context, message_table
 from campaigns.sealing import CampaignKeys
 from campaigns.terms import State
 

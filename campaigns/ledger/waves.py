@@ -1,48 +1,16 @@
-"""A wave from plan to finish: planned from a frozen audience, approved on its hash, started, stopped, counted."""
+"""A planned wave to its end: approved on its hash, started, paused, resumed, cancelled, finished."""
 
 from __future__ import annotations
 
 import json
-from array import array
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
-from campaigns.canonical import canonical, digest
-from campaigns.ledger import audiences, people
-from campaigns.ledger.names import message_table, new_id
-from campaigns.sealing import CampaignKeys
-from campaigns.terms import Problem, State
-
-BLOCK = 1000
-"""Numbers in one sealed block; batches are whole blocks, so that a block holds one carrier."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """All that a wave's plan is made of, before the audience's figures are known."""
-
-    campaign: str
-    version: int
-    campaign_digest: str
-    no: int
-    name: str
-    rehearsal: bool
-    audience: int
-    opens_at: datetime
-    closes_at: datetime
-    day_opens: time
-    day_closes: time
-    texts: Mapping[str, Mapping[str, Any]]  # choice -> {"text", "sha256", "encoding", "units", "segments"}
-    senders: Mapping[str, str]  # carrier -> brandname
-    accounts: Mapping[str, str]  # carrier -> account
-    prices: Mapping[str, int]  # carrier -> dong a segment
-    batch_size: int
-    approvals_due: int
-    cool_down: timedelta
+from campaigns.ledger import people
+from campaigns.terms import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,166 +55,6 @@ def get(conn: psycopg.Connection, wave: int) -> Wave:
 def all_waves(conn: psycopg.Connection) -> list[Wave]:
     """Every wave, newest first."""
     return [Wave(*row) for row in conn.execute(f"SELECT {COLUMNS} FROM wave ORDER BY planned_at DESC")]
-
-
-def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys) -> Wave:
-    """Make a wave's messages and batches from the frozen audience, in the caller's transaction.
-
-    The same draft gives the same plan hash, and a second planning returns the wave that is already there. Message
-    numbers follow from the frozen audience alone: carriers in their order, each from a whole batch on.
-    """
-    frozen = audiences.freeze(conn, draft.audience, keys)
-    if not frozen.numbers:
-        raise Problem("the audience has no row that can be sent to")
-    carriers = {no: name for name, no in audiences.carrier_ids(conn).items()}
-    counts = _counts(frozen, carriers)
-    plan_facts = _facts(draft, frozen, counts)
-    plan_hash = digest(plan_facts)
-    same = "SELECT id FROM wave WHERE plan_hash = %s AND state <> 'cancelled'"
-    if twin := conn.execute(same, (plan_hash,)).fetchone():
-        return get(conn, twin[0])
-    wave = new_id()
-    conn.execute(
-        "INSERT INTO wave (id, campaign, version, no, name, rehearsal, audience, author, plan, plan_hash, approvals_due, n,"
-        " batch_size, opens_at, closes_at, day_opens, day_closes, cool_down)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            wave,
-            draft.campaign,
-            draft.version,
-            draft.no,
-            draft.name,
-            draft.rehearsal,
-            draft.audience,
-            author,
-            canonical(plan_facts).decode(),
-            plan_hash,
-            draft.approvals_due,
-            len(frozen.numbers),
-            draft.batch_size,
-            draft.opens_at,
-            draft.closes_at,
-            draft.day_opens,
-            draft.day_closes,
-            draft.cool_down,
-        ),
-    )
-    conn.execute("INSERT INTO wave_tally (wave) VALUES (%s)", (wave,))
-    conn.execute("SELECT open_wave(%s)", (wave,))
-    _write_messages(conn, wave, draft, frozen, carriers, keys)
-    people.record(conn, author, "wave.plan", str(wave), plan_hash=plan_hash, n=len(frozen.numbers))
-    return get(conn, wave)
-
-
-def _counts(frozen: audiences.Frozen, carriers: Mapping[int, str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for carrier in frozen.carriers:
-        counts[carriers[carrier]] = counts.get(carriers[carrier], 0) + 1
-    return counts
-
-
-def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) -> dict[str, Any]:
-    """What an approval is bound to; any change gives another hash."""
-    for carrier in counts:
-        if carrier not in draft.accounts:
-            raise Problem(
-                "no route for carrier {carrier}, which has {n} recipients", carrier=carrier, n=counts[carrier]
-            )
-        if carrier not in draft.senders:
-            raise Problem("no sender name is registered for carrier {carrier}", carrier=carrier)
-    segments = max(int(text["segments"]) for text in draft.texts.values())
-    return {
-        "campaign": draft.campaign,
-        "version": draft.version,
-        "campaign_digest": draft.campaign_digest,
-        "wave": draft.no,
-        "rehearsal": draft.rehearsal,
-        "texts": {choice: dict(text) for choice, text in draft.texts.items()},
-        "senders": {carrier: draft.senders[carrier] for carrier in counts},
-        "accounts": {carrier: draft.accounts[carrier] for carrier in counts},
-        "audience": {
-            "id": str(draft.audience),
-            "root": frozen.root,
-            "n": len(frozen.numbers),
-            "by_carrier": dict(counts),
-        },
-        "window": {
-            "opens": draft.opens_at.isoformat(),
-            "closes": draft.closes_at.isoformat(),
-            "day_opens": draft.day_opens.isoformat(),
-            "day_closes": draft.day_closes.isoformat(),
-        },
-        "delivery": "at most once",
-        "ceiling": {
-            "messages": len(frozen.numbers),
-            "segments": len(frozen.numbers) * segments,
-            "dong": sum(n * segments * draft.prices[carrier] for carrier, n in counts.items()),
-        },
-    }
-
-
-def _write_messages(
-    conn: psycopg.Connection,
-    wave: int,
-    draft: Draft,
-    frozen: audiences.Frozen,
-    carriers: Mapping[int, str],
-    keys: CampaignKeys,
-) -> None:
-    slots: dict[int, list[int]] = {}
-    for row, carrier in enumerate(frozen.carriers):
-        slots.setdefault(carrier, []).append(row)
-    start = 0
-    with conn.cursor() as cur:
-        with cur.copy(
-            f"COPY {message_table(wave)} (no, unit, carrier, number_hash) FROM STDIN (FORMAT binary)"
-        ) as copy:
-            copy.set_types(["int4", "int4", "int2", "bytea"])
-            for carrier in sorted(slots):
-                for offset, row in enumerate(slots[carrier]):
-                    copy.write_row((start + offset, frozen.units[row], carrier, frozen.hashes[row]))
-                start = _ceil(start + len(slots[carrier]), draft.batch_size)
-        start = 0
-        for carrier in sorted(slots):
-            numbers = array("Q", [frozen.numbers[row] for row in slots[carrier]])
-            _seal_blocks(cur, wave, start, numbers, keys)
-            _make_batches(cur, wave, draft, carrier, draft.accounts[carriers[carrier]], start, len(numbers))
-            start = _ceil(start + len(numbers), draft.batch_size)
-        cur.execute(
-            "INSERT INTO wave_count (wave, carrier, unit, state, n) SELECT %s, m.carrier, m.unit, s.state,"
-            f" CASE s.state WHEN 0 THEN m.n ELSE 0 END FROM (SELECT carrier, unit, count(*) AS n FROM {message_table(wave)}"
-            " GROUP BY carrier, unit) m, unnest(%s::smallint[]) AS s (state)",
-            (wave, [state.value for state in State]),
-        )
-        cur.execute("SELECT seal_wave(%s)", (wave,))
-
-
-def _ceil(n: int, size: int) -> int:
-    return -(-n // size) * size
-
-
-def block_context(wave: int, block: int) -> bytes:
-    """The associated data of a sealed block: a block moved to another place does not open."""
-    return f"wave|{wave}|{block}".encode()
-
-
-def _seal_blocks(cur: psycopg.Cursor, wave: int, start: int, numbers: array[int], keys: CampaignKeys) -> None:
-    with cur.copy("COPY number_block FROM STDIN (FORMAT binary)") as copy:
-        copy.set_types(["int8", "int4", "bytea", "bytea"])
-        for lo in range(0, len(numbers), BLOCK):
-            block = (start + lo) // BLOCK
-            copy.write_row((wave, block, *keys.seal_block(numbers[lo : lo + BLOCK], block_context(wave, block))))
-
-
-def _make_batches(cur: psycopg.Cursor, wave: int, draft: Draft, carrier: int, account: str, start: int, n: int) -> None:
-    rows = [
-        (wave, lo // draft.batch_size, account, carrier, draft.batch_size, min(lo + draft.batch_size, start + n), lo)
-        for lo in range(start, start + n, draft.batch_size)
-    ]
-    cur.executemany(
-        "INSERT INTO batch (wave, kind, seq, account, carrier, size, hi, cursor) VALUES (%s, 'first', %s, %s, %s, %s, %s, %s)",
-        rows,
-    )
 
 
 def approve(

@@ -9,8 +9,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger.names import new_id
-from campaigns.ledger.waves import BLOCK, block_context
+from campaigns.ledger.names import BLOCK, block_context, new_id
 from campaigns.sealing import CampaignKeys
 
 
