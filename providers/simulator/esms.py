@@ -27,7 +27,6 @@ from providers.simulator.http import (
 from providers.simulator.truth import Taken
 
 DEDUPE = 24 * 3600  # seconds a RequestId is remembered
-SAME_TEXT = 5 * 60  # seconds in which the same text to the same phone is blocked
 TAKEN, BLOCKED, BAD_NUMBER, BAD_KEY, BAD_SENDER, BAD_TYPE, REPEATED, UNKNOWN_ID = (
     "100", "99", "108", "101", "104", "118", "124", "105",
 )  # fmt: skip
@@ -36,8 +35,11 @@ TAKEN, BLOCKED, BAD_NUMBER, BAD_KEY, BAD_SENDER, BAD_TYPE, REPEATED, UNKNOWN_ID 
 class EsmsCarrier(HttpCarrier):
     """eSMS as its pages describe it."""
 
-    def __init__(self, truth: Path, faults: Faults, odd: str, keys: tuple[str, str], brandnames: str) -> None:
+    def __init__(
+        self, truth: Path, faults: Faults, odd: str, keys: tuple[str, str], brandnames: str, same_text: float
+    ) -> None:
         self._keys = keys
+        self._same_text = same_text
         self._brandnames = frozenset(name for name in brandnames.split(",") if name)
         self._requests: dict[str, float] = {}
         self._texts: dict[tuple[str, str], float] = {}
@@ -80,7 +82,7 @@ class EsmsCarrier(HttpCarrier):
         if wanted.ref and now - self._requests.get(wanted.ref, 0) < DEDUPE:
             return REPEATED
         # The pages say "blocked for 5 minutes" and name no code; 99 is the table's "blocked".
-        return BLOCKED if now - self._texts.get((wanted.number, text_sha(wanted.text)), 0) < SAME_TEXT else ""
+        return BLOCKED if now - self._texts.get((wanted.number, text_sha(wanted.text)), 0) < self._same_text else ""
 
     def remember(self, taken: Taken) -> None:
         """RequestIds and texts survive a restart."""
@@ -142,8 +144,14 @@ async def serve(
     api_key: str,
     secret_key: str,
     brandnames: str = "",
+    same_text: str = "300",
     odd: str = "",
     ready: Ready | None = None,
 ) -> None:
-    """Run until cancelled; `brandnames` "A,B" are the registered ones (empty: any), `odd` as in `read_odd`."""
-    await serve_carrier(EsmsCarrier(truth, faults, odd, (api_key, secret_key), brandnames), host, port, ready)
+    """Run until cancelled; `odd` as in `read_odd`.
+
+    `brandnames` "A,B" are the registered ones (empty: any); `same_text` seconds long the same text to the same phone is
+    blocked (a rehearsal of several waves within minutes wants "0").
+    """
+    carrier = EsmsCarrier(truth, faults, odd, (api_key, secret_key), brandnames, float(same_text))
+    await serve_carrier(carrier, host, port, ready)

@@ -175,7 +175,7 @@ def test_a_truth_line_cut_by_a_crash_was_never_answered(tmp_path: Path) -> None:
     (tmp_path / "t.callbacks").write_text("id1\t\nid2")
 
     async def story() -> list[str]:
-        made = EsmsCarrier(tmp_path / "t", CALM, "", ("k", "s"), "")
+        made = EsmsCarrier(tmp_path / "t", CALM, "", ("k", "s"), "", 300)
         await made.close()
         return list(made.records)
 
