@@ -134,8 +134,8 @@ def _accounts(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str,
                 for carrier in account.carriers}  # fmt: skip
     table = {route.carrier: route.accounts for route in campaign.routes}
     found = {}
-    for carrier in table:
-        if any(house.accounts[name].enabled for name in table[carrier]):
+    for carrier, names in table.items():
+        if any(house.accounts[name].enabled for name in names):
             found[carrier] = routes.pick(carrier, table, house.accounts)
     if not found:
         raise Problem("no account of this campaign's routes is enabled: configure a carrier in carriers.toml and"

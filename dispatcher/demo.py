@@ -65,6 +65,7 @@ class Stage:
 
     @contextmanager
     def __call__(self, title: str) -> Iterator[list[str]]:
+        """One stage; what its block appends is printed beside its time."""
         at = time.monotonic()
         notes: list[str] = []
         yield notes
@@ -183,8 +184,13 @@ class _Demo:
         campaign, version = self._campaign(house)
         with self.stage(say("An invented list")) as notes:
             file = _folder(house.settings.data / "lists") / f"danh-sach-{self.wishes.recipients}-{self.wishes.seed}.csv"
-            sample = write_sample(file, seed=self.wishes.seed, table=acts.number_table(), recipients=self.wishes.recipients,
-                                  units=DISTRICTS)  # fmt: skip
+            sample = write_sample(
+                file,
+                seed=self.wishes.seed,
+                table=acts.number_table(),
+                recipients=self.wishes.recipients,
+                units=DISTRICTS,
+            )
             notes.append(say("{n} rows", n=sample.rows))
         with self.stage(say("Reading the list")) as notes:
             audience = self._import(house, file, sample.rows, campaign)

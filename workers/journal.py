@@ -46,8 +46,8 @@ class Journal:
     def window(self, batch: Batch, intent: Intent) -> None:
         """The window is committed."""
         self._write(
-            f"W {intent.id} {batch.wave} {batch.plan_hash} {batch.kind} {batch.seq} {batch.epoch} {intent.lo} {intent.hi}"
-            f" {intent.retries}\n"
+            f"W {intent.id} {batch.wave} {batch.plan_hash} {batch.kind} {batch.seq} {batch.epoch}"
+            f" {intent.lo} {intent.hi} {intent.retries}\n"
         )
 
     def sending(self, window: int, lo: int, hi: int) -> None:

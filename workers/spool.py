@@ -126,7 +126,7 @@ class Spool:
             self.hand_on()
 
     def _check_room(self) -> None:
-        """At most once a second: is the folder under its limit, and is there disk?"""
+        """At most once a second: the folder must be under its limit, and the disk must have room."""
         if time.monotonic() - self._checked < 1:
             return
         used = sum(path.stat().st_size for path in self._folder.glob("*") if path.exists())

@@ -1,4 +1,4 @@
-"""What a worker looks at before every socket write: may this wave still send, and is our share still ours?
+"""What a worker looks at before every socket write: that this wave may still send, and that our share is ours.
 
 A poll every half second on its own connection, woken at once by NOTIFY; when the last good poll is older than 1.5 s
 nothing is sent (ledger: section 9). T1 checks the same again in the database.

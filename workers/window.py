@@ -76,7 +76,7 @@ class WindowRun:
 
     async def take(self, want: int) -> range:
         """See providers.base.Gate: pace, stop flags, hours and the journal are behind this call."""
-        sending, batch = self._sending, self._batch
+        sending = self._sending
         while True:
             left = self._intent.hi - self._next
             if left == 0 or want <= 0:
@@ -137,7 +137,7 @@ class WindowRun:
         await self._sending.answers.put(self._batch.wave, lines)
 
     async def _close(self) -> None:
-        """What nobody answered: on the wire is uncertain, never taken from the gate is given back, listed is skipped."""
+        """What nobody answered: on the wire is uncertain, never taken is given back, listed is skipped."""
         intent = self._intent
         lines: list[Line] = [(intent.id, idx, "closed", Outcome.SKIPPED, "~listed", "") for idx in intent.skipped]
         unanswered = [idx for idx in range(intent.lo, self._next) if self._open(idx)]

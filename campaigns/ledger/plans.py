@@ -60,8 +60,8 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
         return get(conn, twin[0])
     wave = new_id()
     conn.execute(
-        "INSERT INTO wave (id, campaign, version, no, name, rehearsal, audience, author, plan, plan_hash, approvals_due, n,"
-        " batch_size, opens_at, closes_at, day_opens, day_closes, cool_down)"
+        "INSERT INTO wave (id, campaign, version, no, name, rehearsal, audience, author, plan, plan_hash,"
+        " approvals_due, n, batch_size, opens_at, closes_at, day_opens, day_closes, cool_down)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             wave,
@@ -167,8 +167,8 @@ def _write_messages(
             start = _ceil(start + len(numbers), draft.batch_size)
         cur.execute(
             "INSERT INTO wave_count (wave, carrier, unit, state, n) SELECT %s, m.carrier, m.unit, s.state,"
-            f" CASE s.state WHEN 0 THEN m.n ELSE 0 END FROM (SELECT carrier, unit, count(*) AS n FROM {message_table(wave)}"
-            " GROUP BY carrier, unit) m, unnest(%s::smallint[]) AS s (state)",
+            " CASE s.state WHEN 0 THEN m.n ELSE 0 END"
+            f" FROM (SELECT carrier, unit, count(*) AS n FROM {message_table(wave)} GROUP BY carrier, unit) m, unnest(%s::smallint[]) AS s (state)",
             (wave, [state.value for state in State]),
         )
         cur.execute("SELECT seal_wave(%s)", (wave,))
@@ -192,6 +192,7 @@ def _make_batches(cur: psycopg.Cursor, wave: int, draft: Draft, carrier: int, ac
         for lo in range(start, start + n, draft.batch_size)
     ]
     cur.executemany(
-        "INSERT INTO batch (wave, kind, seq, account, carrier, size, hi, cursor) VALUES (%s, 'first', %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO batch (wave, kind, seq, account, carrier, size, hi, cursor)"
+        " VALUES (%s, 'first', %s, %s, %s, %s, %s, %s)",
         rows,
     )

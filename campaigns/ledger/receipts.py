@@ -84,7 +84,8 @@ def uncertain_by_number(
     """Numbers -> their uncertain attempts: the only way to a receipt whose answer we never read (SMPP)."""
     found: dict[bytes, list[Place]] = {}
     rows = conn.execute(
-        f"WITH u AS (SELECT DISTINCT l.\"window\", l.idx, CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no"
+        'WITH u AS (SELECT DISTINCT l."window", l.idx,'
+        " CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no"
         f' FROM {log_table(wave)} l JOIN send_window w ON w.id = l."window"'
         " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = l.idx"
         " WHERE l.outcome = 1 AND w.account = %s)"
@@ -100,7 +101,8 @@ def uncertain_by_number(
 def unknown(conn: psycopg.Connection, most: int) -> list[tuple[int, datetime, str, bytes]]:
     """Events of the last 72 hours that found no message yet: (id, received at, account, sealed event)."""
     rows = conn.execute(
-        "SELECT id, received_at, account, raw FROM inbox WHERE verdict = 'unknown' AND received_at > now() - interval '72 h'"
+        "SELECT id, received_at, account, raw FROM inbox"
+        " WHERE verdict = 'unknown' AND received_at > now() - interval '72 h'"
         " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
         (most,),
     )

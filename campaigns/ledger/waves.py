@@ -107,7 +107,8 @@ class Approval:
 def approvals(conn: psycopg.Connection, wave: Wave) -> list[Approval]:
     """The approvals that count: of this exact plan hash, by somebody who is not the author."""
     rows = conn.execute(
-        "SELECT person, choice, reason, at FROM approval WHERE wave = %s AND plan_hash = %s AND person <> %s ORDER BY at",
+        "SELECT person, choice, reason, at FROM approval"
+        " WHERE wave = %s AND plan_hash = %s AND person <> %s ORDER BY at",
         (wave.id, wave.plan_hash, wave.author),
     )
     return [Approval(*row) for row in rows]
@@ -134,8 +135,8 @@ def start(conn: psycopg.Connection, wave: int, person: people.Person) -> Wave:
         )
     text = found.plan["texts"][choices.pop()]
     conn.execute(
-        "UPDATE wave SET state = 'running', started_at = now(), text = %s, text_sha256 = %s, choice = %s, stop_seq = stop_seq + 1"
-        " WHERE id = %s",
+        "UPDATE wave SET state = 'running', started_at = now(), text = %s, text_sha256 = %s, choice = %s,"
+        " stop_seq = stop_seq + 1 WHERE id = %s",
         (text["text"], text["sha256"], given[0].choice, wave),
     )
     people.record(conn, person.login, "wave.start", str(wave), text_sha256=text["sha256"])

@@ -1,4 +1,4 @@
-"""Leases and intents, as the sending worker sees them: claim a batch, take a window (T1), keep or give back the lease."""
+"""Leases and intents as the sending worker sees them: claim a batch, take a window (T1), keep or give back."""
 
 from __future__ import annotations
 
@@ -91,13 +91,17 @@ async def renew(conn: psycopg.AsyncConnection[Any], batch: Batch, lease: float) 
 async def release(conn: psycopg.AsyncConnection[Any], batch: Batch) -> None:
     """Let go of a batch, so that it may be claimed at once."""
     await conn.execute(
-        "UPDATE batch SET lease_token = NULL, lease_until = NULL WHERE wave = %s AND kind = %s AND seq = %s AND lease_token = %s",
+        "UPDATE batch SET lease_token = NULL, lease_until = NULL"
+        " WHERE wave = %s AND kind = %s AND seq = %s AND lease_token = %s",
         (batch.wave, batch.kind, batch.seq, batch.token),
     )
 
 
 FIRST_BLOCKS = "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block BETWEEN %s AND %s"
-RETRY_ITEMS = "SELECT idx, message_no, attempt FROM retry_item WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s ORDER BY idx"
+RETRY_ITEMS = (
+    "SELECT idx, message_no, attempt FROM retry_item"
+    " WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s ORDER BY idx"
+)
 RETRY_BLOCKS = (
     "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block IN (SELECT message_no / 1000 FROM retry_item"
     " WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s)"
@@ -121,7 +125,8 @@ async def take(
     window = new_id()
     async with conn.transaction():
         cur = await conn.execute(
-            "SELECT verdict, taken_to, skipped FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "SELECT verdict, taken_to, skipped"
+            " FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 batch.wave,
                 batch.kind,
