@@ -19,7 +19,7 @@ from config import logs
 from dispatcher import assemble
 from dispatcher.assemble import Site
 from providers.simulator.faults import Faults
-from workers import pool
+from workers import pool, restart
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +193,9 @@ def _address(provider: str, port: int) -> dict[str, Any]:
 
 def start_work(crew: Crew, site: Site) -> None:
     """A sender for each account that may send here, the book-keeper and the sweeper."""
+    house = assemble.house(site)
+    restart.begin_sending(house)
+    house.engine.dispose()
     names = [
         each.name for each in assemble.accounts(site).values() if each.enabled and each.simulated == site.rehearsal
     ]

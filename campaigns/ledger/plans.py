@@ -168,7 +168,8 @@ def _write_messages(
         cur.execute(
             "INSERT INTO wave_count (wave, carrier, unit, state, n) SELECT %s, m.carrier, m.unit, s.state,"
             " CASE s.state WHEN 0 THEN m.n ELSE 0 END"
-            f" FROM (SELECT carrier, unit, count(*) AS n FROM {message_table(wave)} GROUP BY carrier, unit) m, unnest(%s::smallint[]) AS s (state)",
+            f" FROM (SELECT carrier, unit, count(*) AS n FROM {message_table(wave)} GROUP BY carrier, unit) m,"
+            " unnest(%s::smallint[]) AS s (state)",
             (wave, [state.value for state in State]),
         )
         cur.execute("SELECT seal_wave(%s)", (wave,))

@@ -70,6 +70,27 @@ def unknown_waves(conn: psycopg.Connection, waves: set[int]) -> set[int]:
     return waves - known
 
 
+def incarnation(conn: psycopg.Connection) -> int:
+    """The random value that this database shares with a file beside the journals."""
+    row = conn.execute("SELECT incarnation FROM installation FOR UPDATE").fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_incarnation(conn: psycopg.Connection, value: int) -> None:
+    """A new one at each start: windows of workers that knew the old one are refused from now on."""
+    conn.execute("UPDATE installation SET incarnation = %s", (value,))
+
+
+def pause_all(conn: psycopg.Connection, reason: str) -> None:
+    """This database is not the one that the journals speak of: nothing goes on without a person."""
+    conn.execute(
+        "UPDATE wave SET state = 'paused', state_reason = %s, stop_seq = stop_seq + 1 WHERE state = 'running'",
+        (reason,),
+    )
+    conn.execute("UPDATE batch SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL")
+    conn.execute("DELETE FROM share")
+
+
 def lock_sending(conn: psycopg.Connection, reason: str) -> None:
     """Nothing leaves any more until a person has decided."""
     conn.execute("UPDATE installation SET locked_reason = %s WHERE locked_reason = ''", (reason,))

@@ -103,8 +103,8 @@ RETRY_ITEMS = (
     " WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s ORDER BY idx"
 )
 RETRY_BLOCKS = (
-    "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block IN (SELECT message_no / 1000 FROM retry_item"
-    " WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s)"
+    "SELECT block, nonce, ciphertext FROM number_block WHERE wave = %s AND block IN"
+    " (SELECT message_no / 1000 FROM retry_item WHERE wave = %s AND batch = %s AND idx >= %s AND idx < %s)"
 )
 
 
