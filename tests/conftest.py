@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from config.settings import Settings, load
+from dispatcher import assemble
+from dispatcher.assemble import Site
+from tests.cluster import Planned, Started, open_house
+from workers.house import House
 
 # Two cores shared by all tests: a slow example is no failure.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -18,3 +23,38 @@ hypothesis.settings.load_profile("house")
 def settings(tmp_path: Path) -> Settings:
     """An installation of its own, on this machine, with the waits of a drill and none of the environment."""
     return load({"DISPATCHER_LISTEN_PORT": "0"}, data=tmp_path / "var", profile="drill")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An installation for rehearsals, its servers running and migrated: one for all tests of this process."""
+    chosen = load({"DISPATCHER_LISTEN_PORT": "0"}, data=tmp_path_factory.mktemp("site") / "var", profile="drill")
+    with assemble.site(chosen, rehearsal=True, start=True) as running:
+        assemble.prepare(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def built(site: Site) -> Iterator[House]:
+    """A House that lasts as long as a module, for waves that many of its tests look at."""
+    with open_house(site) as house:
+        yield house
+
+
+@pytest.fixture
+def house(site: Site) -> Iterator[House]:
+    """A House of this test alone; what it leaves running is put to rest, so that no later test works on it."""
+    with open_house(site) as house:
+        yield house
+
+
+@pytest.fixture
+def planned(house: House, tmp_path: Path) -> Planned:
+    """`planned(n=40, seed=1, account="sim-smpp", ...)`: a wave from an invented list, ready for approval."""
+    return Planned(house, tmp_path)
+
+
+@pytest.fixture
+def started(planned: Planned) -> Started:
+    """`started(...)`: as `planned`, then approved by another person and set running."""
+    return Started(planned)

@@ -1,0 +1,117 @@
+"""A real installation for tests: its house, invented audiences, waves planned and started as persons would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from campaigns.ledger import audiences, registry, waves
+from campaigns.ledger.people import Person, add_person
+from campaigns.ledger.plans import Draft
+from campaigns.ledger.waves import Wave
+from campaigns.samples import write_sample
+from dispatcher import acts, assemble
+from dispatcher.assemble import Site
+from workers.house import House
+
+AUTHOR = Person("an", "Nguyễn Văn An", ("officer",))
+APPROVER = Person("binh", "Trần Thị Bình", ("approver",))
+SECOND = Person("chung", "Lò Văn Chung", ("approver", "officer"))
+CAMPAIGN = "20-BCD-2024"
+
+
+@contextmanager
+def open_house(site: Site) -> Iterator[House]:
+    """A House of the site with its three persons; at the end its new waves are put to rest and its lines closed."""
+    house = assemble.house(site)
+    with house.begin() as conn:
+        for person in (AUTHOR, APPROVER, SECOND):
+            add_person(conn, person.login, person.name, list(person.roles))
+        before = [wave.id for wave in waves.all_waves(conn)]
+    try:
+        yield house
+    finally:
+        put_to_rest(site, before)
+        house.redis.flushdb()
+        house.redis.close()
+        house.engine.dispose()
+
+
+def put_to_rest(site: Site, before: list[int]) -> None:
+    """End what a test left open: waves beyond `before`, their windows and chunks, and what holds for all waves."""
+    with psycopg.connect(site.owner) as conn:
+        new = [wave.id for wave in waves.all_waves(conn) if wave.id not in before]
+        conn.execute(
+            "UPDATE wave SET state = 'cancelled', finished_at = coalesce(finished_at, now()) WHERE id = ANY(%s)"
+            " AND state <> 'finished'",
+            (new,),
+        )
+        conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = ANY(%s)", (new,))
+        conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
+        conn.execute("UPDATE installation SET locked_reason = '' WHERE locked_reason <> ''")
+        conn.execute("DELETE FROM share")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Plans waves of the shipped campaign from invented lists."""
+
+    house: House
+    folder: Path
+
+    def audience(self, *, n: int = 40, seed: int = 1, units: tuple[str, ...] = ()) -> int:
+        """An audience of `n` accepted rows; the same seed gives the same people."""
+        file = self.folder / f"{seed}-{n}.csv"
+        write_sample(file, seed=seed, table=acts.number_table(), recipients=n, units=units)
+        with self.house.begin() as conn:
+            audience = audiences.create(conn, CAMPAIGN, f"seed {seed}", AUTHOR.login)
+        self.take(audience, file)
+        return audience
+
+    def take(self, audience: int, file: Path) -> audiences.Import:
+        """Import one more file into an audience, in a transaction of its own."""
+        with self.house.begin() as conn:
+            *_, last = acts.import_audience(self.house, conn, audience, file, CAMPAIGN)
+        return last
+
+    def draft(self, audience: int, *, no: int = 1, account: str = "", **changes: Any) -> Draft:
+        """A rehearsal's draft, all carriers on one account when it is named; `changes` replace fields."""
+        campaign = acts.read_definition(self.house.settings, assemble.definitions() / CAMPAIGN)
+        with self.house.begin() as conn:
+            version = registry.load_campaign(conn, campaign, AUTHOR.login)
+        now = datetime.now(UTC)
+        draft = acts.draft_wave(self.house, campaign, version, no, audience, rehearsal=True, now=now)
+        if account:
+            draft = replace(draft, accounts=dict.fromkeys(draft.accounts, account))
+        return replace(draft, **changes)
+
+    def __call__(
+        self, *, n: int = 40, seed: int = 1, account: str = "", units: tuple[str, ...] = (), **changes: Any
+    ) -> Wave:
+        """Plan a wave of `n` messages."""
+        audience = self.audience(n=n, seed=seed, units=units)
+        return acts.plan_wave(self.house, self.draft(audience, account=account, **changes), AUTHOR.login)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Plans, approves and starts."""
+
+    planned: Planned
+
+    def __call__(self, *, choice: str = "corrected", **wanted: Any) -> Wave:
+        """A running wave; the keywords are those of `planned`."""
+        return start(self.planned.house, self.planned(**wanted), choice=choice)
+
+
+def start(house: House, wave: Wave, *, choice: str = "corrected") -> Wave:
+    """Approve a planned wave as a person who is not its author, and start it."""
+    with house.begin() as conn:
+        waves.approve(conn, wave.id, APPROVER, typed=wave.n, choice=choice, reason="tested")
+        return waves.start(conn, wave.id, APPROVER)
