@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import psycopg
@@ -61,6 +62,12 @@ class Books:
 
 
 _books: list[Books] = []
+_stopping = threading.Event()
+
+
+def stop() -> None:
+    """End the present job after its round; safe in a signal handler."""
+    _stopping.set()
 
 
 def keep() -> None:
@@ -69,7 +76,7 @@ def keep() -> None:
     if not _books:
         _books.append(Books(house))
     until = time.monotonic() + house.times.job
-    while time.monotonic() < until:
+    while time.monotonic() < until and not _stopping.is_set():
         try:
             busy = _books[0].step()
         except (psycopg.OperationalError, psycopg.errors.DeadlockDetected) as error:
@@ -77,4 +84,5 @@ def keep() -> None:
             busy = False
         if not busy:
             time.sleep(IDLE)
-    ring_books(house.redis)
+    if not _stopping.is_set():
+        ring_books(house.redis)

@@ -13,7 +13,7 @@ from typing import Any
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from workers import sender, sweeper
+from workers import books, sender, sweeper
 from workers.house import House, enter
 from workers.queues import BOOKS, AllowedJob, queue, send_queue
 
@@ -41,7 +41,7 @@ def run(house: House, name: str) -> None:
     if name == "sweeper":
         _run_sweeper(house)
     elif name == BOOKS:
-        _listen(house, BOOKS, None)
+        _listen(house, BOOKS, books.stop)
     else:
         _run_sender(house, name)
 
@@ -54,7 +54,7 @@ def _run_sender(house: House, account: str) -> None:
         thread.stop()
 
 
-def _listen(house: House, name: str, on_stop: Callable[[], None] | None) -> None:
+def _listen(house: House, name: str, on_stop: Callable[[], None]) -> None:
     worker = Worker(
         [queue(house.redis, name)], connection=house.redis, serializer=JSONSerializer, job_class=AllowedJob,
         worker_ttl=30, job_monitoring_interval=5, maintenance_interval=30, log_job_description=False,
