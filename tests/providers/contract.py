@@ -35,6 +35,7 @@ TEXTS = (
     "Cảnh giác thủ đoạn lừa đảo đưa người ra nước ngoài trái phép. Tổng đài 111.",
     "Canh giac lua dao. Tong dai 111.",
     'Dòng một\nDòng hai & "ngoặc" + % = ; \\ {x} </text> \t hết',
+    " khoảng trắng ở hai đầu, và  giữa \n",
     "Ký tự ngoài BMP: 🛑, và dấu: ặ ẵ ở đ Đ ₫",
 )
 BROKEN_BEFORE = ("~hang-before", "~reset-before", "~garbage", "~http302", "~http503")
