@@ -348,9 +348,8 @@ def _keep_key(house: House, conn: Any, login: str, scopes: list[str]) -> None:
 
 
 def _import_what_children_need() -> None:
-    """Once here, warm in each fork: modules only, nothing is opened."""
+    """Once here, warm in each fork: modules only, nothing is opened. (RQ came with workers.pool.)"""
     import aiohttp  # noqa: F401, PLC0415 - as the docstring says
-    import rq  # noqa: F401, PLC0415 - as above
 
 
 def _serve(site: Site) -> None:

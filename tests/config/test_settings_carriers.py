@@ -45,7 +45,7 @@ def test_as_shipped_only_simulated_accounts_are_enabled_and_each_carrier_has_one
     carried = [carrier for account in accounts if account.enabled for carrier in account.carriers]
     assert sorted(carried) == sorted(carrier.id for carrier in load_carriers())
     assert {account.name: account.licence for account in accounts if account.simulated} == {
-        "sim-smpp": 20_000,
+        "sim-smpp": 200_000,
         "sim-esms": 8_000,
         "sim-twilio": 2_000,
     }
