@@ -33,6 +33,8 @@ class TruthFile:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        _drop_half_line(path)
+        _drop_half_line(path.with_suffix(".receipts"))
         self._taken = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._acked = os.open(path.with_suffix(".receipts"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -48,6 +50,14 @@ class TruthFile:
         """Close both files."""
         os.close(self._taken)
         os.close(self._acked)
+
+
+def _drop_half_line(path: Path) -> None:
+    """A last line without its end was never answered: away with it, or the next one would grow onto it."""
+    if path.exists():
+        data = path.read_bytes()
+        if not data.endswith(b"\n"):
+            os.truncate(path, data.rfind(b"\n") + 1)
 
 
 def _line(t: Taken) -> bytes:
