@@ -292,3 +292,16 @@ def newest_audience(conn: psycopg.Connection, campaign: str) -> int:
 def lock_persons(conn: psycopg.Connection) -> None:
     """One person is entered at a time, so that there is only one first."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtext('person'))")
+
+
+def has_person(conn: psycopg.Connection, login: str) -> bool:
+    """Whether somebody of this login was ever entered."""
+    return conn.execute("SELECT FROM person WHERE login = %s", (login,)).fetchone() is not None
+
+
+def roles_of(conn: psycopg.Connection, login: str) -> list[str]:
+    """The roles of a person; raises Problem for a login that is not entered."""
+    row = conn.execute("SELECT roles FROM person WHERE login = %s AND disabled_at IS NULL", (login,)).fetchone()
+    if row is None:
+        raise Problem("there is no person {login}: see `dispatcher person add --help`", login=login)
+    return list(row[0])

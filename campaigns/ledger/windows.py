@@ -144,7 +144,7 @@ async def take(
         row = await cur.fetchone()
         verdict, hi, skip = row or ("gone", 0, b"")
         if verdict != "ok":
-            return Refusal(verdict)
+            return Refusal(verdict or "gone")
         lo = batch.cursor
         intent = await _with_numbers(conn, batch, Intent(window, lo, hi, array("Q", bytes(8 * (hi - lo)))), keys)
         at_point("C2")

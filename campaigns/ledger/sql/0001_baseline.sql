@@ -353,7 +353,7 @@ CREATE FUNCTION take_window(
     p_wave bigint, p_kind batch_kind, p_seq integer, p_token bigint, p_lo integer, p_want integer,
     p_id bigint, p_journal text, p_incarnation bigint, p_plan_hash text, p_stop_seq bigint,
     OUT verdict text, OUT taken_to integer, OUT skipped bytea
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql STRICT AS $$                                -- nothing known is never a yes
 DECLARE
     b batch; w wave; i installation; a account;
 BEGIN
@@ -365,7 +365,7 @@ BEGIN
         WHEN b IS NULL OR w IS NULL OR a IS NULL THEN 'gone'
         WHEN i.incarnation <> p_incarnation THEN 'incarnation'
         WHEN i.locked_reason <> '' THEN 'locked'
-        WHEN b.lease_token IS DISTINCT FROM p_token OR b.lease_until <= clock_timestamp() THEN 'lease'
+        WHEN b.lease_token IS DISTINCT FROM p_token OR b.lease_until IS NULL OR b.lease_until <= clock_timestamp() THEN 'lease'
         WHEN w.state <> 'running' THEN 'stopped'
         WHEN w.stop_seq <> p_stop_seq THEN 'stop_seq'
         WHEN w.plan_hash <> p_plan_hash THEN 'plan'
@@ -395,9 +395,11 @@ BEGIN
         SELECT array_agg(message_no - p_lo) INTO found FROM wave_skip
             WHERE wave = p_wave AND message_no >= p_lo AND message_no < p_hi;
     ELSE
-        SELECT array_agg(r.idx - p_lo) INTO found FROM retry_item r
-            JOIN wave_skip s ON s.wave = r.wave AND s.message_no = r.message_no
-            WHERE r.wave = p_wave AND r.batch = p_seq AND r.idx >= p_lo AND r.idx < p_hi;
+        -- also whom a late receipt has shown as reached since: a retry is for messages that wait, of this very attempt
+        EXECUTE format('SELECT array_agg(r.idx - $1) FROM retry_item r JOIN message_%s m ON m.no = r.message_no
+            WHERE r.wave = $2 AND r.batch = $3 AND r.idx >= $1 AND r.idx < $4 AND (m.state <> 0 OR m.attempt <> r.attempt
+            OR EXISTS (SELECT FROM wave_skip s WHERE s.wave = r.wave AND s.message_no = r.message_no))', p_wave)
+            INTO found USING p_lo, p_wave, p_seq, p_hi;
     END IF;
     IF found IS NULL THEN RETURN map; END IF;
     map := decode(repeat('00', (p_hi - p_lo + 7) / 8), 'hex');
