@@ -1,1 +1,1 @@
-"""The HTTP face for programs."""
+"""The API: the HTTP face for programs."""

@@ -1,0 +1,109 @@
+"""Audiences: a list comes in, is judged row by row, sealed, and its file is deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from campaigns.ledger import audiences, people, registry
+from campaigns.ledger.people import Person
+from dispatcher import acts
+from dispatcher.api import queries
+from dispatcher.api.errors import NotReadable
+from dispatcher.api.shapes import AudienceGiven, FileGiven, IdInPath
+from dispatcher.api.upload import received
+from dispatcher.auth import HouseOf, Reader, Writer
+from workers.house import House
+
+router = APIRouter(prefix="/audiences", tags=["audiences"])
+
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["campaign", "file"],
+                    "properties": {
+                        "campaign": {"type": "string", "example": "20-BCD-2024"},
+                        "name": {"type": "string", "description": "For people; the file's name when left out."},
+                        "file": {"type": "string", "format": "binary", "description": "CSV or XLSX with a heading."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", openapi_extra=FORM, responses={201: {"model": AudienceGiven}})
+async def take_list(request: Request, house: HouseOf, person: Writer, response: Response) -> AudienceGiven:
+    """Import a list as a new audience; 200 and the audience that is there, when this campaign has this very file.
+
+    The list is read in a thread, one at a time, in one transaction: all of its rows or none. Its file is deleted.
+    """
+    async with received(request, house.folder("incoming"), house.settings.upload_bytes) as upload:
+        campaign, path = upload.fields.get("campaign", ""), upload.path
+        if not campaign or path is None:
+            raise NotReadable("send the list as multipart/form-data with the fields campaign and file")
+        name = upload.fields.get("name") or path.name
+        one_at_a_time: asyncio.Semaphore = request.app.state.imports
+        async with one_at_a_time:
+            given, made = await asyncio.shield(asyncio.to_thread(_import, house, person, campaign, name[:200], path))
+    response.status_code = 201 if made else 200
+    return given
+
+
+def _import(house: House, person: Person, campaign: str, name: str, path: Path) -> tuple[AudienceGiven, bool]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with house.begin() as conn:
+        registry.get_campaign(conn, campaign)
+        known = queries.audience_of_file(conn, campaign, digest)
+        audience = known or audiences.create(conn, campaign, name, person.login)
+        if known is None:
+            for _ in acts.import_audience(house, conn, audience, path, campaign):
+                pass  # the whole is one transaction; nobody can see its progress
+            people.record(conn, person.login, "audience.import", str(audience), file=path.name, sha256=digest)
+        return _given(conn, audience), known is None
+
+
+def _given(conn: Any, audience: int) -> AudienceGiven:
+    found = queries.audience(conn, audience)
+    files = [FileGiven(name=each.name, sha256=each.sha256, rows=each.rows) for each in found.files]
+    return AudienceGiven(
+        id=str(found.id), campaign=found.campaign, name=found.name, author=found.author, created_at=found.created_at,
+        frozen_at=found.frozen_at, rows=sum(each.rows for each in files), files=files,
+        verdicts=audiences.verdict_counts(conn, audience),
+    )  # fmt: skip
+
+
+@router.get("/{audience}")
+def get_audience(audience: IdInPath, house: HouseOf, _person: Reader) -> AudienceGiven:
+    """An audience with the verdicts over its rows."""
+    with house.begin() as conn:
+        return _given(conn, int(audience))
+
+
+@router.get("/{audience}/verdicts", response_class=StreamingResponse,
+            responses={200: {"content": {"text/csv": {}}}})  # fmt: skip
+def get_verdicts(audience: IdInPath, house: HouseOf, _person: Reader) -> StreamingResponse:
+    """Each row of the files as file, line, verdict, reason (CSV): what to mend, without a number in it."""
+    with house.begin() as conn:
+        queries.audience(conn, int(audience))
+    return StreamingResponse(
+        _verdicts(house, int(audience)), media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="verdicts-{audience}.csv"'},
+    )  # fmt: skip
+
+
+def _verdicts(house: House, audience: int) -> Iterator[bytes]:
+    with house.begin() as conn:
+        yield from queries.verdict_lines(conn, audience)

@@ -1,0 +1,74 @@
+"""Looks at the ledger that only the API takes. Their place is campaigns/ledger/audiences.py, and they go there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from dispatcher.api.errors import NotThere
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One imported file of an audience."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """An audience and its files."""
+
+    id: int
+    campaign: str
+    name: str
+    author: str
+    created_at: datetime
+    frozen_at: datetime | None
+    files: list[File]
+
+
+def audience(conn: psycopg.Connection, wanted: int) -> Audience:
+    """One audience; a Problem when there is none."""
+    row = conn.execute(
+        "SELECT id, campaign, name, author, created_at, frozen_at FROM audience WHERE id = %s", (wanted,)
+    ).fetchone()
+    if row is None:
+        raise NotThere("there is no audience {audience}", audience=wanted)
+    files = conn.execute(
+        "SELECT name, digest, rows FROM audience_file WHERE audience = %s AND complete ORDER BY file", (wanted,)
+    )
+    number, campaign, name, author, created_at, frozen_at = row
+    return Audience(number, campaign, name, author, created_at, frozen_at, [File(*each) for each in files])
+
+
+def audience_of_file(conn: psycopg.Connection, campaign: str, digest: str) -> int | None:
+    """The oldest audience of a campaign that holds exactly this file and no other."""
+    row = conn.execute(
+        "SELECT a.id FROM audience a JOIN audience_file f ON f.audience = a.id"
+        " WHERE a.campaign = %s GROUP BY a.id, a.created_at"
+        " HAVING count(*) = 1 AND bool_and(f.complete AND f.digest = %s) ORDER BY a.created_at LIMIT 1",
+        (campaign, digest),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+# Every row of the files once: the count of lines is the count of rows. No number and no hash of one is among them.
+VERDICTS = """COPY (
+    SELECT file, line, verdict, reason FROM (
+        SELECT file, line, verdict, reason FROM audience_verdict WHERE audience = %(audience)s
+        UNION ALL SELECT file, line, 'accepted', '' FROM audience_row WHERE audience = %(audience)s) every_row
+    ORDER BY file, line
+) TO STDOUT (FORMAT csv, HEADER)"""
+
+
+def verdict_lines(conn: psycopg.Connection, wanted: int) -> Iterator[bytes]:
+    """CSV: file, line, verdict, reason; as the database makes it."""
+    with conn.cursor().copy(VERDICTS, {"audience": wanted}) as copy:
+        for data in copy:
+            yield bytes(data)

@@ -1,0 +1,177 @@
+"""What the API takes and gives. Ids are text: they have 63 bits, and JavaScript's numbers only 53."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Id = Annotated[str, Field(pattern=r"^[0-9]{1,19}$", examples=["4611686018427387904"])]
+IdInPath = Annotated[str, Path(pattern=r"^[0-9]{1,19}$", description="An id, in digits.")]
+NameInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["20-BCD-2024"])]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["20-BCD-2024"])]
+Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""One line of text for people."""
+GivenId = Annotated[str, BeforeValidator(str)]
+Counts = dict[str, int]
+
+
+class Taken(BaseModel):
+    """A request's body: nothing is guessed, nothing unknown is let through."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Given(BaseModel):
+    """An answer's body, made from a record of the ledger."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class CampaignGiven(Given):
+    """A campaign's newest version."""
+
+    name: str
+    version: int
+    digest: str
+    author: str
+
+
+class CampaignWhole(Given):
+    """A campaign with everything its definition says."""
+
+    name: str
+    version: int
+    digest: str
+    texts: dict[str, dict[str, Any]]  # choice -> text, sha256, encoding, units, segments
+    definition: dict[str, Any]
+
+
+class Loaded(Given):
+    """The version that holds the shipped definition now."""
+
+    name: str
+    version: int
+    digest: str
+
+
+class FileGiven(Given):
+    """One imported file; the verdicts sum to its rows."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+class AudienceGiven(Given):
+    """An audience; the verdicts sum to the rows of its files."""
+
+    id: GivenId
+    campaign: str
+    name: str
+    author: str
+    created_at: datetime
+    frozen_at: datetime | None
+    rows: int
+    verdicts: Counts
+    files: list[FileGiven]
+
+
+class WavePlanned(Taken):
+    """Which wave to plan for whom; the rest stands in the campaign's definition."""
+
+    campaign: Name
+    no: Annotated[int, Field(ge=1, le=32_767, description="The wave's number in the definition.")]
+    audience: Id
+
+
+class ApprovalTaken(Taken):
+    """One person's word on exactly this plan."""
+
+    count: Annotated[int, Field(ge=1, le=2_147_483_647, description="The number of recipients, typed again.")]
+    text: Literal["verbatim", "corrected"]
+    reason: Line
+    plan_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Reason(Taken):
+    """Why; it stands in the audit log."""
+
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class WaveGiven(Given):
+    """A wave as it stands."""
+
+    id: GivenId
+    campaign: str
+    version: int
+    no: int
+    name: str
+    rehearsal: bool
+    audience: GivenId
+    author: str
+    state: Literal["planned", "running", "paused", "cancelled", "finished"]
+    n: int
+    plan_hash: str
+    approvals_due: int
+    opens_at: datetime
+    closes_at: datetime
+    planned_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    choice: str | None
+    text_sha256: str | None
+
+
+class ApprovalGiven(Given):
+    """One approval that counts."""
+
+    person: str
+    choice: str
+    reason: str
+    at: datetime
+
+
+class WaveWhole(WaveGiven):
+    """A wave with its plan: what the plan hash is the hash of (RFC 8785, SHA-256)."""
+
+    text: str | None
+    plan: dict[str, Any]
+    approvals: list[ApprovalGiven]
+
+
+class Approved(Given):
+    """What an approval has led to."""
+
+    plan_hash: str
+    approvals_due: int  # still
+
+
+class Standing(Given):
+    """One carrier's messages: the states sum to `total`; `in_flight` is the part of queued that is on its way."""
+
+    carrier: str
+    in_flight: int
+    states: Counts
+    total: int
+
+
+class Status(Given):
+    """Live counts of a wave from one moment: the carriers' totals sum to `n`."""
+
+    wave: GivenId
+    state: str
+    n: int
+    in_flight: int  # the most that can still leave after a pause
+    states: Counts
+    carriers: list[Standing]
+
+
+class Ready(Given):
+    """What this process needs, and whether it has it."""
+
+    ready: bool
+    checks: dict[str, bool]

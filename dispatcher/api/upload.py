@@ -1,0 +1,169 @@
+"""An uploaded list on its way to a file of our own folder: in pieces, within limits, under a name of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from campaigns.terms import Problem
+from dispatcher.api.errors import NotReadable, TooLarge
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+IDLE = 30.0
+"""Seconds without a byte, after which an upload is given up."""
+FIELD_BYTES = 1000
+FRAME_BYTES = 65_536
+"""For headings and small fields beside the file."""
+PARTS = 8
+
+
+@dataclass(slots=True)
+class Upload:
+    """What has come: small fields, and one file on the disk."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+
+@asynccontextmanager
+async def received(request: Request, folder: Path, most: int) -> AsyncIterator[Upload]:
+    """Take a multipart body; the file is gone when the caller has done with it. Raises Problem."""
+    place = folder / secrets.token_hex(8)
+    place.mkdir(mode=0o700)
+    sink = _Sink(place, most)
+    try:
+        await _fill(request, sink, most + FRAME_BYTES)
+        yield sink.upload
+    finally:
+        sink.close()
+        shutil.rmtree(place)
+
+
+async def _fill(request: Request, sink: _Sink, most: int) -> None:
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise NotReadable("send the list as multipart/form-data with the fields campaign and file")
+    if int(request.headers.get("content-length") or 0) > most:
+        raise sink.too_large()
+    try:
+        parser = MultipartParser(options[b"boundary"], sink.callbacks())
+        stream = request.stream()
+        while piece := await asyncio.wait_for(anext(stream, b""), IDLE):
+            parser.write(piece)
+        parser.finalize()
+    except FormParserError:
+        raise NotReadable("the upload is cut off or not multipart/form-data") from None
+    except TimeoutError:
+        raise NotReadable("the upload stood still for {seconds} s: send it again", seconds=IDLE) from None
+    if not sink.whole:
+        raise NotReadable("the upload is cut off or not multipart/form-data")
+
+
+class _Sink:
+    """Turns the parser's calls into fields and a file; refuses what is too much."""
+
+    def __init__(self, place: Path, most: int) -> None:
+        self.upload = Upload()
+        self.whole = False
+        self._place, self._most = place, most
+        self._header = (b"", b"")
+        self._said: dict[bytes, bytes] = {}
+        self._name = ""
+        self._text = b""
+        self._file: BinaryIO | None = None
+        self._size = self._parts = 0
+
+    def callbacks(self) -> MultipartCallbacks:
+        """As python-multipart calls them."""
+        return {
+            "on_part_begin": self._begin, "on_part_data": self._data, "on_part_end": self._end,
+            "on_header_field": self._header_name, "on_header_value": self._header_value,
+            "on_header_end": self._header_end, "on_headers_finished": self._part, "on_end": self._done,
+        }  # fmt: skip
+
+    def too_large(self) -> TooLarge:
+        """The refusal of a file above the limit."""
+        return TooLarge("a list may have {most} MB: split it into several files", most=self._most // 1_000_000)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > PARTS:
+            raise NotReadable("the upload has more than {most} parts", most=PARTS)
+        self._said, self._header = {}, (b"", b"")
+        self._name, self._text = "", b""
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0] + data[start:end], self._header[1])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0], self._header[1] + data[start:end])
+
+    def _header_end(self) -> None:
+        self._said[self._header[0].lower()] = self._header[1]
+        self._header = (b"", b"")
+
+    def _part(self) -> None:
+        _, options = parse_options_header(self._said.get(b"content-disposition", b""))
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        if b"filename" in options:
+            self._open(options[b"filename"].decode("utf-8", "replace"))
+
+    def _open(self, name: str) -> None:
+        if self._name != "file" or self.upload.path is not None:
+            raise NotReadable("send one file, in the field file")
+        self.upload.path = self._place / file_name(name)
+        self._file = self.upload.path.open("xb")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._file is None:
+            self._text += data[start:end]
+            if len(self._text) > FIELD_BYTES:
+                raise NotReadable("the field {name} is too long", name=self._name[:40])
+            return
+        self._size += end - start
+        if self._size > self._most:
+            raise self.too_large()
+        self._file.write(data[start:end])
+
+    def _end(self) -> None:
+        if self._file is not None:
+            self.close()
+        else:
+            self.upload.fields[self._name] = _decoded(self._text)
+
+    def _done(self) -> None:
+        self.whole = True
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode().strip()
+    except UnicodeDecodeError:
+        raise Problem("the fields of the upload must be UTF-8") from None
+
+
+def file_name(given: str) -> str:
+    """The last part of a name, of letters, digits and a few signs only: it stands in sentences, and in our folder."""
+    last = re.split(r"[/\\]", given)[-1]
+    kept = re.sub(r"[^\w.\- ()]", "_", last).lstrip(".")
+    stem, dot, kind = kept.rpartition(".")
+    return f"{stem[:60]}{dot}{kind[:8]}" if stem else kept[:60] or "list"

@@ -1,0 +1,137 @@
+"""Waves: planned, approved by another person, started, stopped, watched."""
+
+from __future__ import annotations
+
+import logging
+
+import psycopg
+from fastapi import APIRouter, Request, Response
+from redis import RedisError
+
+from campaigns.ledger import figures, registry, waves
+from campaigns.ledger.people import Person
+from campaigns.ledger.waves import Wave
+from campaigns.terms import State
+from dispatcher import acts
+from dispatcher.api.shapes import (
+    ApprovalGiven,
+    ApprovalTaken,
+    Approved,
+    IdInPath,
+    Reason,
+    Standing,
+    Status,
+    WaveGiven,
+    WavePlanned,
+    WaveWhole,
+)
+from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
+from workers.house import House
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(prefix="/waves", tags=["waves"])
+
+
+@router.post("", responses={201: {"model": WaveWhole}})
+def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Writer, response: Response) -> WaveWhole:
+    """Plan a wave of a campaign for an audience; 200 and the wave that is there, when its plan would be the same."""
+    with house.begin() as conn:
+        campaign, version = registry.get_campaign(conn, wanted.campaign)
+        known = {wave.id for wave in waves.all_waves(conn)}
+    rehearsal: bool = request.app.state.rehearsal
+    draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal)
+    wave = acts.plan_wave(house, draft, person.login)
+    response.status_code = 200 if wave.id in known else 201
+    with house.begin() as conn:
+        return _whole(conn, wave)
+
+
+@router.get("")
+def list_waves(house: HouseOf, _person: Reader) -> list[WaveGiven]:
+    """Every wave, the newest first."""
+    with house.begin() as conn:
+        return [WaveGiven.model_validate(wave) for wave in waves.all_waves(conn)]
+
+
+@router.get("/{wave}")
+def get_wave(wave: IdInPath, house: HouseOf, _person: Reader) -> WaveWhole:
+    """A wave with its plan and its approvals."""
+    with house.begin() as conn:
+        return _whole(conn, waves.get(conn, int(wave)))
+
+
+def _whole(conn: psycopg.Connection, wave: Wave) -> WaveWhole:
+    plain = WaveGiven.model_validate(wave).model_dump()
+    approvals = [ApprovalGiven.model_validate(each) for each in waves.approvals(conn, wave)]
+    return WaveWhole(**plain, text=wave.text, plan=wave.plan, approvals=approvals)
+
+
+@router.post("/{wave}/approve")
+def approve_wave(wave: IdInPath, given: ApprovalTaken, house: HouseOf, person: Approver) -> Approved:
+    """Approve exactly this plan with this text, as an approver who did not plan it."""
+    with house.begin() as conn:
+        due = waves.approve(conn, int(wave), person, typed=given.count, choice=given.text, reason=given.reason,
+                            plan_hash=given.plan_hash)  # fmt: skip
+    return Approved(plan_hash=given.plan_hash, approvals_due=due)
+
+
+@router.post("/{wave}/start")
+def start_wave(wave: IdInPath, house: HouseOf, person: Starter) -> WaveGiven:
+    """Set an approved wave running."""
+    with house.begin() as conn:
+        found = waves.start(conn, int(wave), person)
+    _ring(house, found)
+    return WaveGiven.model_validate(found)
+
+
+@router.post("/{wave}/pause")
+def pause_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveGiven:
+    """Stop before the next write to any carrier; the status says how many may still be on their way."""
+    return _move(house, person, wave, "pause", given)
+
+
+@router.post("/{wave}/resume")
+def resume_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveGiven:
+    """Go on with what was never tried."""
+    return _move(house, person, wave, "resume", given)
+
+
+@router.post("/{wave}/cancel")
+def cancel_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveGiven:
+    """Stop for good; what has left stays as it is."""
+    return _move(house, person, wave, "cancel", given)
+
+
+def _move(house: House, person: Person, wave: str, act: str, given: Reason | None) -> WaveGiven:
+    with house.begin() as conn:
+        found = waves.move(conn, int(wave), person.login, act, given.reason if given else "")
+    if act == "resume":
+        _ring(house, found)
+    return WaveGiven.model_validate(found)
+
+
+def _ring(house: House, wave: Wave) -> None:
+    try:
+        acts.ring(house, wave)
+    except RedisError as error:
+        log.warning("no bell for wave %s (%s): the sweeper rings it", wave.id, type(error).__name__)
+
+
+@router.get("/{wave}/status")
+def wave_status(wave: IdInPath, house: HouseOf, _person: Reader) -> Status:
+    """Live counts by carrier, of one moment: they sum to the wave at every instant."""
+    with house.begin() as conn:
+        figures.hold_still(conn)
+        found = waves.get(conn, int(wave))
+        carriers = figures.standing(conn, int(wave))
+    return Status(
+        wave=wave, state=found.state, n=found.n, in_flight=sum(each.in_flight for each in carriers),
+        states={state.name.lower(): sum(each.counts.get(state, 0) for each in carriers) for state in State},
+        carriers=[_standing(each) for each in carriers],
+    )  # fmt: skip
+
+
+def _standing(each: figures.Standing) -> Standing:
+    states = {state.name.lower(): each.counts.get(state, 0) for state in State}
+    return Standing(carrier=each.carrier, in_flight=each.in_flight, states=states, total=each.total)

@@ -1,0 +1,182 @@
+"""The HTTP face: carriers' callbacks and the API behind one door, with the same guard round every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from config import logs
+from config.problem import Problem
+from dispatcher import assemble
+from dispatcher.assemble import Site
+from dispatcher.callbacks import Receive, Receiver, Scope, Send
+from workers.house import House
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+
+POLICY = b"default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; frame-ancestors 'none'"
+HEADERS = (
+    (b"content-security-policy", POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)  # fmt: skip
+"""On every answer, errors too; a route that needs another value has set its own (the page of the API's docs)."""
+OPEN_CALLS = 2000
+"""Calls in work at once; more hear 503 at the door."""
+KEEP_ALIVE = 30
+"""Seconds: carriers send receipts over the same connection."""
+LAST_CALLS = 10
+"""Seconds for calls in work when told to stop."""
+
+
+class Front:
+    """The ASGI application: `/cb` to the receiver at once, all else to the API, which is built while receipts flow."""
+
+    def __init__(self, house: House, *, rehearsal: bool) -> None:
+        """Raises Problem when receipts could not be kept."""
+        self.house = house
+        self._rehearsal = rehearsal
+        self._receiver = Receiver(house)
+        self._api: asyncio.Task[FastAPI] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One call, or the life of the server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, guarded(send))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/cb/"):
+            await self._receiver(scope, receive, send)
+        else:
+            api = await self.api()
+            await api(scope, receive, noted(scope, send))
+
+    async def api(self) -> FastAPI:
+        """The API; the first to ask waits for it."""
+        if self._api is None:
+            self._api = asyncio.create_task(asyncio.to_thread(self._open_api))
+        return await asyncio.shield(self._api)
+
+    def _open_api(self) -> FastAPI:
+        from dispatcher.api.application import open_api  # noqa: PLC0415 - FastAPI is 0.3 s that no receipt waits for
+
+        return open_api(self.house, rehearsal=self._rehearsal)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        shutil.rmtree(self.house.folder("incoming"))  # lists of a process that was killed while it read them
+        building = asyncio.create_task(self.api())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        building.cancel()
+        await self._receiver.close()
+        self.house.engine.dispose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def guarded(send: Send) -> Send:
+    """Adds the headers that every answer bears, where the route has not set its own."""
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            has = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in has)]
+        await send(message)
+
+    return sending
+
+
+def noted(scope: Scope, send: Send) -> Send:
+    """Writes one line about each answer of the API: method, path and status; never a query, which may name people."""
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            log.info("%s %s %d", scope["method"], scope["path"], message["status"])
+        await send(message)
+
+    return sending
+
+
+def build(site: Site) -> Front:
+    """The application of this site. Raises Problem when the spool cannot be written."""
+    return Front(assemble.house(site), rehearsal=site.rehearsal)
+
+
+def serve(
+    site: Site,
+    *,
+    host: str,
+    port: int,
+    sock: socket.socket | None = None,
+    ready: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT); `ready` hears the port when calls are taken.
+
+    Raises Problem when the port is used, when `host` is reachable from outside without TLS, and as `build` does.
+    """
+    logs.configure(style=site.settings.log_style, level=site.settings.log_level)
+    listening = sock or listen(site, host, port)
+    try:
+        server(build(site), ready=ready).run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def listen(site: Site, host: str, port: int) -> socket.socket:
+    """A socket of ours on this address; the refusal comes now and not when half is started."""
+    if site.settings.tls_key is None and not _stays_here(host):
+        raise Problem(
+            "listen_host = {host} is reachable from outside; set tls_certificate and tls_key, or listen on 127.0.0.1",
+            host=host,
+        )
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise Problem(
+            "{host} port {port} cannot be opened ({why}); end the other program, or choose another port with --port",
+            host=host, port=port, why=error.strerror or str(error),
+        ) from None  # fmt: skip
+
+
+def _stays_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def server(front: Front, *, ready: Callable[[int], None] | None = None) -> uvicorn.Server:
+    """The server of an application; addresses are those of the connection, no header is believed about them."""
+    import uvicorn  # noqa: PLC0415 - 0.1 s that building an application needs not
+
+    class Server(uvicorn.Server):
+        """Tells its port when it takes calls."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """As uvicorn starts, then `ready`."""
+            await super().startup(sockets=sockets)
+            if ready is not None and self.started and sockets:
+                ready(sockets[0].getsockname()[1])
+
+    settings = front.house.settings
+    return Server(
+        uvicorn.Config(
+            front, lifespan="on", interface="asgi3", ws="none", log_config=None, access_log=False, proxy_headers=False,
+            server_header=False, limit_concurrency=OPEN_CALLS, timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=LAST_CALLS, ssl_certfile=settings.tls_certificate, ssl_keyfile=settings.tls_key,
+        )
+    )  # fmt: skip
