@@ -1,0 +1,41 @@
+"""Fixtures of the ledger's tests: lines of both roles that end in a rollback, and one running wave a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from campaigns.ledger.waves import Wave
+from dispatcher.assemble import Site
+from tests.cluster import Planned, start
+from workers.house import House
+
+
+@pytest.fixture
+def owner(site: Site) -> Iterator[psycopg.Connection]:
+    """A line of the owner's role; what it does is rolled back at the end."""
+    yield from _rolled_back(site.owner)
+
+
+@pytest.fixture
+def app(site: Site) -> Iterator[psycopg.Connection]:
+    """A line of the program's role; what it does is rolled back at the end."""
+    yield from _rolled_back(site.app)
+
+
+def _rolled_back(url: str) -> Iterator[psycopg.Connection]:
+    conn = psycopg.connect(url)
+    try:
+        yield conn
+    finally:
+        conn.rollback()
+        conn.close()
+
+
+@pytest.fixture(scope="module")
+def running(built: House, tmp_path_factory: pytest.TempPathFactory) -> Wave:
+    """A running wave of 60 messages on one account, for tests that roll back what they do to it."""
+    planned = Planned(built, tmp_path_factory.mktemp("lists"))
+    return start(built, planned(n=60, account="sim-smpp", batch_size=1000))
