@@ -264,15 +264,14 @@ class Installation:
 
     rehearsal: bool
     locked_reason: str  # not empty: nothing is sent until a person has decided
-    persons: int
+    persons: int  # disabled ones too
     clock: datetime  # the database's own
 
 
 def installation(conn: psycopg.Connection) -> Installation:
     """Kind, lock, number of persons and clock of this database."""
     row = conn.execute(
-        "SELECT rehearsal, locked_reason, (SELECT count(*) FROM person WHERE disabled_at IS NULL), clock_timestamp()"
-        " FROM installation"
+        "SELECT rehearsal, locked_reason, (SELECT count(*) FROM person), clock_timestamp() FROM installation"
     ).fetchone()
     if row is None:
         raise Problem("this database was never prepared: run `dispatcher migrate`")

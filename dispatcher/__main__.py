@@ -1,0 +1,7 @@
+"""`python -m dispatcher` is the command line."""
+
+from __future__ import annotations
+
+from dispatcher.cli import main
+
+main()

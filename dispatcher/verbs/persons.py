@@ -1,0 +1,110 @@
+"""`dispatcher person`: who may act here, and with which key."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import psycopg
+import typer
+
+from campaigns.ledger import figures, people
+from campaigns.terms import Problem
+from dispatcher.verbs.desk import KEY, Desk, MaybeLogin, desk_of
+from dispatcher.verbs.guide import Verb, group
+
+SCOPES = {
+    "officer": ("read", "write"),
+    "approver": ("read", "write", "approve"),  # write: whoever approves may also stop
+    "engineer": ("read",),
+    "auditor": ("read", "export"),
+    "operator": ("read", "write", "admin"),
+}
+"""What the key of a role allows unless --scope says otherwise."""
+DAYS = 365
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # as the ledger's own check
+
+LoginName = Annotated[str, typer.Argument(metavar="LOGIN", help="small letters, digits and . _ -, at most 40")]
+Scopes = Annotated[
+    list[str] | None, typer.Option("--scope", metavar="SCOPE", help="read write approve export admin; repeat it")
+]
+Days = Annotated[int, typer.Option(metavar="N", help="days until the key ends", min=1, max=3650)]
+
+app = group("persons and their keys")
+
+
+@app.command("add", cls=Verb, help="enter a person and show their key, once; the first one needs no key")
+def add(
+    context: typer.Context,
+    login: LoginName,
+    name: Annotated[str, typer.Option(metavar="NAME", help="as papers write it")] = "",
+    role: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE", help="officer approver engineer auditor operator; repeat it")
+    ] = None,
+    scope: Scopes = None,
+    days: Days = DAYS,
+    by: MaybeLogin = "",
+) -> None:
+    """Enter a person; on an empty installation an operator, without anybody's leave."""
+    desk = desk_of(context)
+    if not LOGIN.fullmatch(login):
+        raise Problem("{login} is no login: small letters, digits and . _ - only, at most 40", login=repr(login))
+    with desk.house() as house, house.begin() as conn:
+        figures.lock_persons(conn)
+        first = figures.installation(conn).persons == 0
+        roles = _roles(role, first=first)
+        actor = login if first else people.require(conn, by, desk.env.get(KEY, ""), "admin").login
+        if not first and figures.has_person(conn, login):
+            raise Problem("{login} is already entered: `dispatcher person key {login}` makes a new key", login=login)
+        people.add_person(conn, login, name or login, roles)
+        key, scopes = _new_key(conn, login, scope or _scopes(roles), days)
+        people.record(conn, actor, "person.add", login, roles=roles, scopes=scopes, first=first)
+    desk.say("{login} is entered: {roles}", login=login, roles=roles)
+    _show_key(desk, key, scopes)
+    desk.answer(login=login, roles=roles, scopes=scopes, key=key, first=first)
+
+
+@app.command("key", cls=Verb, help="a new key for a person, shown once")
+def key(
+    context: typer.Context,
+    login: LoginName,
+    by: MaybeLogin,
+    scope: Scopes = None,
+    days: Days = DAYS,
+) -> None:
+    """Make a key; older ones stay valid until they end."""
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        actor = people.require(conn, by, desk.env.get(KEY, ""), "admin")
+        roles = figures.roles_of(conn, login)
+        made, scopes = _new_key(conn, login, scope or _scopes(roles), days)
+        people.record(conn, actor.login, "person.key", login, scopes=scopes, days=days)
+    _show_key(desk, made, scopes)
+    desk.answer(login=login, roles=roles, scopes=scopes, key=made)
+
+
+def _roles(given: list[str] | None, *, first: bool) -> list[str]:
+    roles = given or (["operator"] if first else [])
+    if not roles or not set(roles) <= SCOPES.keys():
+        raise Problem("name at least one role with --role: {known}", known=", ".join(SCOPES))
+    if first and "operator" not in roles:
+        roles = [*roles, "operator"]  # somebody must be able to enter the next person
+    return roles
+
+
+def _scopes(roles: list[str]) -> list[str]:
+    wanted = {scope for role in roles for scope in SCOPES[role]}
+    return [scope for scope in people.ALL_SCOPES if scope in wanted]
+
+
+def _new_key(conn: psycopg.Connection, login: str, scopes: list[str], days: int) -> tuple[str, list[str]]:
+    if not set(scopes) <= set(people.ALL_SCOPES):
+        raise Problem("a key may allow: {known}", known=", ".join(people.ALL_SCOPES))
+    return people.new_key(conn, login, scopes, days=days), scopes
+
+
+def _show_key(desk: Desk, key: str, scopes: list[str]) -> None:
+    desk.say("The key, shown this once; it allows {scopes}:", scopes=scopes)
+    if not desk.json_out:
+        desk.out.print(key, soft_wrap=True, style="bold")
+    desk.say("Put it into {name} and act with --as.", name=KEY)

@@ -1,0 +1,90 @@
+"""The page that an approver reads: who asks, how many people, what text, when, at what cost, on what basis."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from campaigns.ledger import registry
+from campaigns.ledger.waves import Wave
+from campaigns.schedule import ZONE
+from config.carriers import load_carriers
+from dispatcher.verbs.desk import Desk
+from dispatcher.verbs.texts import bubble
+from workers.house import House
+
+
+def show_plan(desk: Desk, house: House, wave: Wave, choice: str = "") -> None:
+    """Print the plan, with one of its texts or with all of them."""
+    plan = wave.plan
+    if wave.rehearsal:
+        desk.say("Rehearsal: no phone receives anything", style="yellow")
+    desk.say("{author} asks to send {name} of {campaign}", author=wave.author, name=wave.name, campaign=wave.campaign)
+    desk.say("{n} people will receive this text", n=wave.n, style="bold")
+    texts = {name: text for name, text in plan["texts"].items() if choice in {"", name}}
+    for name, text in texts.items():
+        bubble(desk, text["text"], f"{_senders(plan)} · {name}", _under(desk, text))
+    desk.out.print(_carriers(desk, house, wave, max(int(text["segments"]) for text in texts.values())))
+    _when(desk, wave)
+    _basis(desk, house, wave)
+
+
+def _senders(plan: dict[str, Any]) -> str:
+    return ", ".join(dict.fromkeys(plan["senders"].values()))
+
+
+def _under(desk: Desk, text: dict[str, Any]) -> str:
+    return desk.words.say(
+        "{segments} segments a message · SHA-256 {digest}", segments=int(text["segments"]), digest=text["sha256"][:12]
+    )
+
+
+def _carriers(desk: Desk, house: House, wave: Wave, segments: int) -> Table:
+    """Recipients, segments and cost of each carrier; the prices are those of the accounts as they are now."""
+    number = desk.words.number
+    table = Table(box=None, pad_edge=False)
+    for title in ("carrier", "recipients", "segments", "price a segment, dong", "cost, dong", "account"):
+        table.add_column(desk.words.say(title), justify="left" if title in {"carrier", "account"} else "right")
+    whole = 0
+    for carrier, n in wave.plan["audience"]["by_carrier"].items():
+        account = wave.plan["accounts"][carrier]
+        price = house.accounts[account].price if account in house.accounts else 0
+        cost = n * segments * price
+        whole += cost
+        name = carrier_names(house).get(carrier, carrier)
+        table.add_row(name, number(n), number(n * segments), number(price), number(cost), account)
+    table.add_row(desk.words.say("total"), number(wave.n), number(wave.n * segments), "", number(whole), style="bold")
+    return table
+
+
+def carrier_names(house: House) -> dict[str, str]:
+    """Carriers as their subscribers know them."""
+    return {each.id: each.name for each in load_carriers(house.settings.carriers_file)}
+
+
+def _when(desk: Desk, wave: Wave) -> None:
+    window = wave.plan["window"]
+    desk.say(
+        "sends from {opens} to {closes}, each day from {day_opens} to {day_closes}",
+        opens=local(wave.opens_at),
+        closes=local(wave.closes_at),
+        day_opens=window["day_opens"][:5],
+        day_closes=window["day_closes"][:5],
+    )
+    ceiling = wave.plan["ceiling"]
+    desk.say("never more than {segments} segments and {dong} dong", segments=ceiling["segments"], dong=ceiling["dong"])
+
+
+def _basis(desk: Desk, house: House, wave: Wave) -> None:
+    with house.begin() as conn:
+        campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
+    desk.say("basis: {basis}", basis=campaign.text.legal_basis)
+    desk.say("author {author} · plan {digest} · approvals needed {n}", author=wave.author, digest=wave.plan_hash[:12],
+             n=wave.approvals_due)  # fmt: skip
+
+
+def local(moment: datetime) -> datetime:
+    """The same moment on the province's clock."""
+    return moment.astimezone(ZONE)
