@@ -109,6 +109,7 @@ class HttpProvider(Provider):
 
     async def open(self, sink: ReceiptSink) -> None:  # noqa: ARG002 - receipts come by the callback route
         """Make the session; the first request connects."""
+        await self.close()
         timeout = aiohttp.ClientTimeout(total=None, connect=min(CONNECT, self.deadline / 2))
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),  # `connections` bounds the tasks

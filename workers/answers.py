@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ import psycopg
 
 from campaigns.ledger import logbook
 from campaigns.ledger.logbook import Line
+from campaigns.ledger.windows import connect
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +87,16 @@ class AnswerLog:
         while True:
             try:
                 if self._conn is None or self._conn.closed:
-                    self._conn = await psycopg.AsyncConnection.connect(self._database, autocommit=True)
+                    self._conn = await connect(self._database)
                 await logbook.append_async(self._conn, wave, lines, closed)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 log.warning("answers wait, the database is away: %s", type(error).__name__)
                 self._conn = None
                 await asyncio.sleep(wait)
                 wait = min(5.0, wait * 2)
+            except Exception:
+                # a dead writer would hold every window open for ever; the journal has all of this, so end here
+                log.exception("answers cannot be written; this worker ends and its journal is imported")
+                os.kill(os.getpid(), signal.SIGKILL)
             else:
                 return

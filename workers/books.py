@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import psycopg
 
 from campaigns.ledger import fold
 from workers.house import House, current_house
+from workers.journals import import_dead
 from workers.queues import ring_books
-from workers.settle import Settler, import_dead
+from workers.settle import Settler
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +36,12 @@ class Books:
 
     def step(self) -> bool:
         """One round; whether there was anything to do."""
-        busy = self._settler.load() > 0
-        busy = self.fold() > 0 or busy
+        busy = _try(self._settler.load)
+        busy = _try(self.fold) or busy
         if time.monotonic() - self._slow_at > SLOW_ROUND:
             self._slow_at = time.monotonic()
-            busy = self._slow() or busy
+            for duty in (lambda: import_dead(self._house), self._settler.rematch, self._close):
+                busy = _try(duty) or busy
         return busy
 
     def fold(self) -> int:
@@ -51,14 +54,24 @@ class Books:
                 done += fold.fold(conn, wave, self._policy)
         return done
 
-    def _slow(self) -> bool:
-        busy = import_dead(self._house) > 0
-        busy = self._settler.rematch() > 0 or busy
+    def _close(self) -> int:
         with self._house.begin() as conn:
             finished = fold.close_waves(conn)
         for wave in finished:
             log.info("wave %s is finished", wave)
-        return busy
+        return len(finished)
+
+
+def _try(duty: Callable[[], int]) -> bool:
+    """Do one duty; one that fails is told and must not keep the others from theirs."""
+    try:
+        return duty() > 0
+    except (psycopg.OperationalError, psycopg.errors.DeadlockDetected) as error:
+        log.warning("books wait, the database is away: %s", type(error).__name__)
+    except Exception:
+        log.exception("a duty of the books failed; it is tried again")
+        time.sleep(IDLE)
+    return False
 
 
 _books: list[Books] = []
@@ -77,12 +90,7 @@ def keep() -> None:
         _books.append(Books(house))
     until = time.monotonic() + house.times.job
     while time.monotonic() < until and not _stopping.is_set():
-        try:
-            busy = _books[0].step()
-        except (psycopg.OperationalError, psycopg.errors.DeadlockDetected) as error:
-            log.warning("books wait, the database is away: %s", type(error).__name__)
-            busy = False
-        if not busy:
+        if not _books[0].step():
             time.sleep(IDLE)
     if not _stopping.is_set():
         ring_books(house.redis)

@@ -88,7 +88,7 @@ def boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
     except OSError:
-        return "unknown"
+        return ""  # proves nothing: see settle
 
 
 def crash_point(name: str) -> None:

@@ -26,6 +26,7 @@ class Journal:
     """One worker's journal, open and locked."""
 
     def __init__(self, folder: Path, worker: int, incarnation: int) -> None:
+        self._broken = -1
         self.name = f"{socket.gethostname()}-{worker:016x}{SUFFIX}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = folder / f".{self.name}.new"
@@ -34,10 +35,22 @@ class Journal:
         self._write(f"J2 {boot_id()} {worker} {incarnation} {BUILD}\n")
         new.rename(folder / self.name)
 
+    @property
+    def broken(self) -> bool:
+        """Whether a write failed: this process must end."""
+        return self._broken >= 0
+
     def _write(self, text: str) -> None:
+        if self._fd < 0:
+            raise OSError("journal: closed after a failed write")
         data = text.encode()
-        if os.write(self._fd, data) != len(data):
-            raise OSError("journal: short write, the disk is full")
+        try:
+            whole = os.write(self._fd, data) == len(data)
+        except OSError:
+            whole = False
+        if not whole:  # nothing may follow half a line; the lock stays until the process ends
+            self._broken, self._fd = self._fd, -1
+            raise OSError("journal: the disk is full, nothing more is sent")
 
     def claim(self, batch: Batch) -> None:
         """This worker holds this lease: when it is dead, the lease is void at once."""
@@ -64,11 +77,15 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the lock; the journal may now be sealed by whoever settles."""
-        os.close(self._fd)
+        for fd in (self._fd, self._broken):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._broken = -1
 
 
 def _word(text: str) -> str:
-    return text.replace(" ", "_").replace("\n", "_") or "-"
+    """Carriers' codes as one word of printable ASCII: whatever they send, a line stays a line."""
+    return "".join(c if "!" <= c <= "~" else "_" for c in text) or "-"
 
 
 @dataclass(slots=True)
@@ -104,12 +121,12 @@ def dead(folder: Path) -> list[Path]:
 
 
 def _free(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
+    try:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
 
 
 def seal(path: Path) -> Sealed | None:
@@ -125,13 +142,13 @@ def seal(path: Path) -> Sealed | None:
         if not data.endswith(b"Z\n"):
             os.ftruncate(file.fileno(), whole)
             os.pwrite(file.fileno(), b"Z\n", whole)
-        return read(path.name, data.decode())
+        return read(path.name, data.decode("ascii", "replace"))
 
 
 def read(name: str, text: str) -> Sealed:
     """What a journal says."""
     sealed = Sealed(name, "", 0, 0)
-    for line in text.splitlines():
+    for line in text.split("\n"):
         word, *rest = line.split(" ") if line else ("",)
         if word in _READERS:
             _READERS[word](sealed, rest)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from campaigns.ledger import recovery
 from workers.house import House
-from workers.settle import import_dead
+from workers.journals import import_dead, newer_than_database
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,11 @@ def begin_sending(house: House) -> bool:
     known = _read(file)
     with house.begin() as conn:
         now = recovery.incarnation(conn)
-        ours = not known or now in known
+        ours = now in known if known else not recovery.has_sent(conn)
         if not ours:
             recovery.pause_all(conn, "the database was restored or copied: look before going on")
             log.error("this database is not the one of the journals: all waves are paused")
+            newer_than_database(house)
         fresh = secrets.randbits(62)
         _write(file, [now, fresh])  # both, so that a death between here and the commit looks like neither
         recovery.set_incarnation(conn, fresh)

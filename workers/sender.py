@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import threading
 import time
 from typing import Any
@@ -17,8 +18,9 @@ from typing import Any
 import psycopg
 
 from campaigns.ledger import windows
+from campaigns.ledger.logbook import Line
 from campaigns.ledger.names import new_id
-from campaigns.terms import Account, Callback
+from campaigns.terms import Account, Callback, Outcome
 from providers.base import Provider
 from providers.errors import Misconfigured, ProviderError
 from workers.answers import AnswerLog
@@ -32,8 +34,12 @@ from workers.window import WindowRun
 log = logging.getLogger(__name__)
 
 WINDOWS_OPEN = 4
-"""Windows of one worker whose answers may be outstanding at once."""
+"""Full windows of one worker whose answers may be outstanding at once."""
 BACKOFF_MOST = 30.0
+PAUSE = 0.05
+"""Seconds between two looks while we may not send."""
+STOPPED = 0.5
+"""Seconds before the next claim when a batch was left before its end: a stop, a refusal, a database that is away."""
 
 
 class Sending:
@@ -64,7 +70,10 @@ class Sending:
             limit=house.settings.spool_bytes,
         )
         self._conn: psycopg.AsyncConnection[Any] | None = None
-        self._runs: set[asyncio.Task[None]] = set()
+        self._runs: dict[asyncio.Task[None], WindowRun] = {}
+        self._working = asyncio.Lock()
+        self._doubt = False
+        self._switch_off = False
         self._batch: windows.Batch | None = None
         self._open = False
         self._trouble = 0
@@ -85,72 +94,115 @@ class Sending:
         """Give back what is unsent, hear what is on the wire, say goodbye."""
         self.draining = True
         if self._runs:
-            await asyncio.wait(self._runs, timeout=self.house.settings.drain)
+            _, late = await asyncio.wait(self._runs, timeout=self.house.settings.drain)
+            for task in late:  # their journal lines say what they heard; the importer does the rest
+                task.cancel()
         await self.answers.stop()
         await self.provider.close()
         await self.watch.stop()
-        self._spool.hand_on()
+        await self._spool.close()
         self.journal.close()
 
     async def work(self, seconds: float) -> None:
-        """Work on due batches for a while; returns earlier when there is nothing to do."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and not self.draining:
-            if not self.watch.owner:
-                await asyncio.sleep(0.05)
-                continue
-            if time.monotonic() < self._not_before or not await self._connected():
-                await asyncio.sleep(0.05)
-                continue
-            try:
-                batch = await windows.claim(await self._database(), self.account.name, self.house.settings.lease)
-            except psycopg.OperationalError:
-                await asyncio.sleep(0.5)
-                continue
-            if batch is None:
-                break
+        """Work on due batches for a while; returns earlier when there is nothing to do. One at a time."""
+        if self._working.locked():  # RQ gave up waiting for the call before; it still works
+            return
+        async with self._working:
+            until = time.monotonic() + seconds
+            while time.monotonic() < until and not self.draining and await self._turn(until):
+                pass
+            if self._runs:
+                await asyncio.wait(self._runs)
+
+    async def _turn(self, until: float) -> bool:
+        """One batch, or a wait; False when there is nothing to do."""
+        if self.journal.broken:
+            self._end("the journal cannot be written")
+        if not self.watch.owner or time.monotonic() < self._not_before or not await self._connected():
+            await asyncio.sleep(PAUSE)
+            return True
+        try:
+            await self._settle_doubt()
+            batch = await windows.claim(await self._database(), self.account.name, self.house.settings.lease)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            await self._away(error)
+            return True
+        if batch is not None:
             await self._work_on(batch, until)
-        if self._runs:
-            await asyncio.wait(self._runs)
+        return batch is not None
 
     async def _work_on(self, batch: windows.Batch, until: float) -> None:
-        """Windows of one batch, each committed when the one before is half sent."""
+        """The windows of one batch; whatever happens, the lease is let go."""
         crash_point("C1")
-        self.journal.claim(batch)
         self._batch = batch
-        self.pace.segments = batch.segments
-        previous: WindowRun | None = None
         try:
-            while batch.cursor < batch.hi and time.monotonic() < until and not self.draining:
-                if previous is not None:
-                    await previous.half_sent.wait()
-                    if previous.halted:
-                        break
-                await self._room()
-                intent = await self._take(batch)
-                if isinstance(intent, windows.Refusal):
-                    log.info("no window: %s", intent.reason)
-                    break
-                previous = WindowRun(self, batch, intent, previous)
-                self._spawn(previous)
-        except psycopg.OperationalError as error:
-            log.warning("no window, the database is away: %s", type(error).__name__)
-        with contextlib.suppress(psycopg.OperationalError):
+            self.journal.claim(batch)
+            reason = await self._windows_of(batch, until)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self._doubt = True  # a window may be committed that we know nothing of
+            reason = type(error).__name__
+        except Exception:
+            log.exception("a batch could not be worked on")
+            self._doubt = True
+            reason = "~broken"
+        finally:
+            self._batch = None
+        try:
             await windows.release(await self._database(), batch)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            await self._away(error)
+        if reason == "incarnation":
+            self._end("the database was restored or started anew")
+        elif reason:
+            log.info("batch left: %s", reason)
+            await asyncio.sleep(STOPPED)
+
+    async def _windows_of(self, batch: windows.Batch, until: float) -> str:
+        """Each window is committed when the one before is half sent; why it ended before its time, or ""."""
+        previous: WindowRun | None = None
+        while batch.cursor < batch.hi and time.monotonic() < until and not self.draining:
+            if previous is not None:
+                await previous.half_sent.wait()
+            await self._room()
+            if previous is not None and previous.halted:
+                return "" if previous.halted == "drain" else previous.halted
+            began = time.clock_gettime(time.CLOCK_BOOTTIME)
+            intent = await self._take(batch)
+            if isinstance(intent, windows.Refusal):
+                return intent.reason
+            previous = WindowRun(self, batch, intent, previous, began)
+            self._spawn(previous)
+        return ""
 
     async def _take(self, batch: windows.Batch) -> windows.Intent | windows.Refusal:
         intent = await windows.take(
-            await self._database(),
-            batch,
-            self._window_size(batch),
-            journal=self.journal.name,
-            incarnation=self._incarnation,
-            keys=self.house.keys(batch.campaign),
-            at_point=crash_point,
-        )
+            await self._database(), batch, self._window_size(batch), journal=self.journal.name,
+            incarnation=self._incarnation, keys=self.house.keys(batch.campaign), at_point=crash_point,
+        )  # fmt: skip
         if isinstance(intent, windows.Intent):
             self.journal.window(batch, intent)
         return intent
+
+    async def _settle_doubt(self) -> None:
+        """Windows of our journal without a run here: committed, never given to an adapter. They go back unsent."""
+        if not self._doubt:
+            return
+        mine = [run.id for run in self._runs.values()]
+        for window, wave, lo, hi in await windows.in_doubt(await self._database(), self.journal.name, mine):
+            lines: list[Line] = [(window, i, "closed", Outcome.NOT_SENT, "~in-doubt", "") for i in range(lo, hi)]
+            await self.answers.put(wave, lines, [window])
+        await self.answers.drained()
+        self._doubt = False
+
+    async def _away(self, error: Exception) -> None:
+        log.warning("the database is away: %s", type(error).__name__)
+        self._conn = None
+        await asyncio.sleep(STOPPED)
+
+    def _end(self, why: str) -> None:
+        """This process cannot go on; its parent starts a new one."""
+        log.error("this worker ends: %s", why)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _window_size(self, batch: windows.Batch) -> int:
         """What may be sent in one second, by the licence and by what the carrier was seen to take."""
@@ -162,25 +214,35 @@ class Sending:
         self._rate_seen = max(10.0, min(self.account.licence, 2.0 * messages / max(seconds, 0.001)))
 
     async def _room(self) -> None:
-        while len(self._runs) >= WINDOWS_OPEN:
+        """A new window waits while too many messages are without their answer."""
+        while sum(run.size for run in self._runs.values()) >= WINDOWS_OPEN * self.house.settings.window_max:
             await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
 
     def _spawn(self, run: WindowRun) -> None:
         task = asyncio.create_task(run.go())
-        self._runs.add(task)
-        task.add_done_callback(self._runs.discard)
+        self._runs[task] = run
+        task.add_done_callback(self._ran)
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        self._runs.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a window could not be closed: %s", type(error).__name__)
+            self._doubt = True
 
     def trouble(self, error: ProviderError) -> None:
-        """The carrier cannot be used now: back off, doubling; a misconfigured one waits the longest for a person."""
+        """The carrier cannot be used now: back off, doubling. One that refuses us is switched off for a person."""
         self._open = False
         self._trouble += 1
-        wait = (
-            BACKOFF_MOST if isinstance(error, Misconfigured) else min(BACKOFF_MOST, 0.25 * 2 ** min(self._trouble, 7))
-        )
+        wait = min(BACKOFF_MOST, 0.25 * 2 ** min(self._trouble, 7))
         self._not_before = time.monotonic() + wait
+        self._switch_off = self._switch_off or isinstance(error, Misconfigured)
         log.warning("account %s: %s; next try in %.1f s", self.account.name, error.code, wait)
 
     async def _connected(self) -> bool:
+        if self._switch_off:
+            self._switch_off = False
+            await windows.switch_off(await self._database(), self.account.name)
+            log.error("account %s is switched off: mend its configuration, then start again", self.account.name)
         if self._open:
             return True
         try:
@@ -202,7 +264,7 @@ class Sending:
 
     async def _database(self) -> psycopg.AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:
-            self._conn = await psycopg.AsyncConnection.connect(self.house.database, autocommit=True)
+            self._conn = await windows.connect(self.house.database)
         return self._conn
 
     async def keep_lease(self) -> None:
@@ -210,10 +272,10 @@ class Sending:
         while True:
             await asyncio.sleep(self.house.settings.lease / 3)
             batch = self._batch
-            if batch is not None and batch.cursor < batch.hi:
+            if batch is not None:
                 crash_point("C9")
-                with contextlib.suppress(psycopg.OperationalError):
-                    async with await psycopg.AsyncConnection.connect(self.house.database, autocommit=True) as conn:
+                with contextlib.suppress(psycopg.OperationalError, psycopg.InterfaceError):
+                    async with await windows.connect(self.house.database) as conn:
                         await windows.renew(conn, batch, self.house.settings.lease)
 
 

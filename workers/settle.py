@@ -1,108 +1,29 @@
-"""Who owns uncertainty: seals the journals of dead workers, loads receipts and finds the attempts they speak of."""
+"""Receipts: from the spool into the inbox, and to the attempts they speak of; two possible ones match none."""
 
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import psycopg
 
-from campaigns.ledger import logbook, receipts, recovery
+from campaigns.ledger import logbook, receipts
 from campaigns.ledger.logbook import Line
 from campaigns.ledger.receipts import Place
-from campaigns.ledger.recovery import OpenWindow
 from campaigns.message import parse_reference
-from campaigns.terms import Outcome, Problem, Receipt
+from campaigns.terms import Receipt
 from providers.base import Provider
-from providers.errors import ProviderError
-from workers import journal, spool
-from workers.house import House, boot_id, crash_point
-from workers.journal import Sealed, Told
+from workers import spool
+from workers.house import House, crash_point
 
 log = logging.getLogger(__name__)
 
 SEGMENTS = 8
 """Spool segments in one transaction."""
 REMATCH = 2_000
-
-
-# -- journals ----------------------------------------------------------------------------------------------------------
-
-
-def import_dead(house: House) -> int:
-    """Import every journal whose writer is dead; how many."""
-    folder = house.folder("journals")
-    done = 0
-    for path in journal.dead(folder):
-        sealed = journal.seal(path)
-        if sealed is not None:
-            _import(house, sealed)
-            _put_away(path)
-            done += 1
-    done += _import_missing(house, folder)
-    return done
-
-
-def _import(house: House, sealed: Sealed) -> None:
-    with house.begin() as conn:
-        missing = recovery.unknown_waves(conn, {told.wave for told in sealed.windows.values()})
-        if missing:
-            recovery.lock_sending(conn, f"journal {sealed.name} names {len(missing)} waves that this database lacks")
-            log.error("sending is locked: journal %s names waves that this database lacks", sealed.name)
-        uncertain = 0
-        for window in recovery.open_windows(conn, sealed.name):
-            told = sealed.windows.get(window.id)
-            lines = _lines(window, told, proof=sealed.boot == boot_id())
-            uncertain += sum(1 for line in lines if line[3] == Outcome.UNCERTAIN)
-            logbook.append(conn, window.wave, lines, [window.id])
-        recovery.void_leases(conn, sealed.worker, sealed.claims)
-        recovery.imported(conn, sealed.name, len(sealed.windows), uncertain)
-    log.info("journal %s imported: %d windows, %d uncertain", sealed.name, len(sealed.windows), uncertain)
-
-
-def _lines(window: OpenWindow, told: Told | None, *, proof: bool) -> list[Line]:
-    """What became of each index without a line: heard, on the wire, or never sent (only with proof of absence)."""
-    heard = told.heard if told else {}
-    sent = {idx for lo, hi in (told.sent if told else ()) for idx in range(lo, hi)}
-    lines: list[Line] = []
-    for idx in range(window.lo, window.hi):
-        if idx in window.logged:
-            continue
-        if window.skipped(idx):
-            lines.append((window.id, idx, "closed", Outcome.SKIPPED, "~listed", ""))
-        elif idx in heard:
-            answer = heard[idx]
-            lines.append((window.id, idx, "answer", answer.outcome, answer.code, answer.provider_ref))
-        elif idx in sent or not proof:
-            lines.append((window.id, idx, "answer", Outcome.UNCERTAIN, "~crash", ""))
-        else:
-            lines.append((window.id, idx, "closed", Outcome.NOT_SENT, "~crash", ""))
-    return lines
-
-
-def _put_away(path: Path) -> None:
-    sealed = path.parent / "sealed"
-    sealed.mkdir(mode=0o700, exist_ok=True)
-    path.rename(sealed / path.name)
-
-
-def _import_missing(house: House, folder: Path) -> int:
-    """Open windows of this host whose journal is gone: nothing proves what left, so all of it is uncertain."""
-    with house.begin() as conn:
-        ours = [name for name in recovery.journals_of_open_windows(conn) if name.startswith(f"{socket.gethostname()}-")]
-    gone = [name for name in ours if not (folder / name).exists()]
-    for name in gone:
-        log.error("journal %s is gone: its open windows are uncertain", name)
-        _import(house, Sealed(name, "", 0, 0))
-    return len(gone)
-
-
-# -- receipts ----------------------------------------------------------------------------------------------------------
 
 
 def _whole(path: Path) -> list[spool.Event]:
@@ -132,6 +53,7 @@ class Settler:
         self._providers: dict[str, Provider] = {}
         self._mac = house.keyring.mac_key("reference")
         self._days: set[datetime] = set()
+        self._rematched_to = 0
 
     def load(self) -> int:
         """Take some segments into the inbox and their receipts into the log, in one transaction; how many events."""
@@ -148,11 +70,12 @@ class Settler:
         return len(events)
 
     def rematch(self) -> int:
-        """Try the unknown ones again; how many found their message."""
+        """Try the unknown ones again, some at a time and all in turn; how many found their message."""
         with self._house.begin() as conn:
-            rows = receipts.unknown(conn, REMATCH)
+            rows = receipts.unknown(conn, REMATCH, self._rematched_to)
+            self._rematched_to = rows[-1][0] if len(rows) == REMATCH else 0
             events = [self._read(account, spool.Event(at.timestamp(), raw)) for _, at, account, raw in rows]
-            matched = self._match(conn, events)
+            matched = self._match(conn, events, partly=False)
             found = [(row[0], row[1]) for row, (_, verdict) in zip(rows, matched, strict=True) if verdict == "matched"]
             receipts.settle(conn, found)
         return len(found)
@@ -167,12 +90,16 @@ class Settler:
             self._days.add(day)
 
     def _read(self, account: str, event: spool.Event) -> Stored:
-        at = receipts.at(event.at)
+        """Translate one event; whatever is wrong with it, it is kept and the others go on."""
+        at = datetime.now(UTC)
         try:
+            at = receipts.at(event.at)
             callback = spool.opened(self._house.keyring.open(event.raw, account.encode()))
             found = self._provider(account).receipts(callback)
-        except (ProviderError, Problem, KeyError, ValueError, msgspec.MsgspecError) as error:
+        except Exception as error:  # noqa: BLE001 - bytes from outside: any parser may fail in any way
             log.warning("account %s: a receipt that cannot be read: %s", account, type(error).__name__)
+            return Stored(account, at, event.raw, [], "unreadable")
+        if not all((r.ref + r.provider_ref + r.code).isprintable() for r in found):
             return Stored(account, at, event.raw, [], "unreadable")
         return Stored(account, at, event.raw, found, "" if found else "ignored")
 
@@ -181,58 +108,79 @@ class Settler:
             self._providers[account] = self._house.build(self._house.accounts[account])
         return self._providers[account]
 
-    def _match(self, conn: psycopg.Connection, events: Sequence[Stored]) -> list[tuple[Stored, str]]:
-        """Write a log line for each receipt that finds its attempt; each event with its verdict."""
+    def _match(
+        self, conn: psycopg.Connection, events: Sequence[Stored], *, partly: bool = True
+    ) -> list[tuple[Stored, str]]:
+        """Write a log line for each receipt that finds its attempt; each event with its verdict.
+
+        Not `partly`: events of which one receipt is still unknown are left alone; their known ones are in the log.
+        """
         places: dict[tuple[str, Receipt], Place] = {}
         for account in {event.account for event in events}:
-            wanted = {r for e in events if e.account == account for r in e.receipts}
-            places |= {(account, receipt): place for receipt, place in self._find(conn, account, wanted).items()}
+            wanted = {receipt for event in events if event.account == account for receipt in event.receipts}
+            found = self._find(conn, account, wanted)
+            places |= {(account, receipt): place for receipt, place in found.items()}
         lines: dict[int, list[Line]] = {}
         verdicts = []
         for event in events:
-            found = [(receipt, places.get((event.account, receipt))) for receipt in event.receipts]
-            for receipt, place in found:
-                if place is not None:
+            whole = all((event.account, receipt) in places for receipt in event.receipts)
+            for receipt in event.receipts if whole or partly else ():
+                if place := places.get((event.account, receipt)):
                     line = (place.window, place.idx, "receipt", receipt.outcome, receipt.code, receipt.provider_ref)
                     lines.setdefault(place.wave, []).append(line)
-            known = all(place is not None for _, place in found)
-            verdicts.append((event, event.verdict or ("matched" if known else "unknown")))
+            verdicts.append((event, event.verdict or ("matched" if whole else "unknown")))
         for wave, rows in lines.items():
             logbook.append(conn, wave, rows)
         return verdicts
 
     def _find(self, conn: psycopg.Connection, account: str, wanted: set[Receipt]) -> dict[Receipt, Place]:
-        """Reference, then the carrier's id, then the number among uncertain messages; two possible ones match none."""
-        found = self._by_reference(conn, wanted)
-        for wave in receipts.waves_of(conn, account):
-            rest = wanted - found.keys()
-            if not rest:
-                break
-            refs = receipts.by_provider_ref(conn, wave, account, [r.provider_ref for r in rest if r.provider_ref])
-            for receipt in rest:
-                places = refs.get(receipt.provider_ref, [])
-                if len(places) == 1:
-                    found[receipt] = places[0]
-                elif places:
-                    log.error("account %s: one id for %d messages; its receipt is not applied", account, len(places))
-            self._by_number(conn, wave, account, wanted - found.keys(), found)
+        """Our reference, then the carrier's id in every wave, and only then the number among uncertain messages."""
+        found = self._by_reference(conn, account, wanted)
+        waves = receipts.waves_of(conn, account)
+        rest = wanted - found.keys()
+        ambiguous = self._by_provider_ref(conn, account, waves, rest, found)
+        rest -= found.keys() | ambiguous
+        numbered = {receipt for receipt in rest if receipt.number}
+        if numbered:
+            self._by_number(conn, account, waves, numbered, found)
         return found
 
-    def _by_reference(self, conn: psycopg.Connection, wanted: set[Receipt]) -> dict[Receipt, Place]:
+    def _by_reference(self, conn: psycopg.Connection, account: str, wanted: set[Receipt]) -> dict[Receipt, Place]:
         parsed = {receipt: parse_reference(receipt.ref, self._mac) for receipt in wanted if receipt.ref}
-        places = receipts.by_reference(conn, [p for p in parsed.values() if p])
+        places = receipts.by_reference(conn, account, [p for p in parsed.values() if p])
         return {receipt: places[p] for receipt, p in parsed.items() if p and p in places}
 
+    @staticmethod
+    def _by_provider_ref(
+        conn: psycopg.Connection, account: str, waves: Sequence[int], rest: set[Receipt], found: dict[Receipt, Place]
+    ) -> set[Receipt]:
+        """Adds to `found`; the receipts whose id was given to several messages are returned, and match nothing."""
+        refs = sorted({receipt.provider_ref for receipt in rest if receipt.provider_ref})
+        places: dict[str, list[Place]] = {}
+        for wave in waves if refs else ():
+            for ref, there in receipts.by_provider_ref(conn, wave, account, refs).items():
+                places.setdefault(ref, []).extend(there)
+        named = {receipt: places[receipt.provider_ref] for receipt in rest if receipt.provider_ref in places}
+        found |= {receipt: there[0] for receipt, there in named.items() if len(there) == 1}
+        ambiguous = {receipt for receipt, there in named.items() if len(there) > 1}
+        if ambiguous:
+            log.error("account %s: ids that were given to several messages; %d receipts wait", account, len(ambiguous))
+        return ambiguous
+
     def _by_number(
-        self, conn: psycopg.Connection, wave: int, account: str, rest: set[Receipt], found: dict[Receipt, Place]
+        self,
+        conn: psycopg.Connection,
+        account: str,
+        waves: Sequence[int],
+        numbered: set[Receipt],
+        found: dict[Receipt, Place],
     ) -> None:
-        numbered = [receipt for receipt in rest if receipt.number]
-        if not numbered:
-            return
-        row = conn.execute("SELECT campaign FROM wave WHERE id = %s", (wave,)).fetchone()
-        keys = self._house.keys(str(row[0]) if row else "")
-        hashes = dict(zip(numbered, keys.number_hashes([r.number for r in numbered]), strict=True))
-        places = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
-        for receipt, number_hash in hashes.items():
-            if len(places.get(number_hash, [])) == 1:
-                found[receipt] = places[number_hash][0]
+        """Adds to `found` the uncertain message of each number, when there is exactly one in all waves."""
+        places: dict[Receipt, list[Place]] = {}
+        for wave in waves:
+            keys = self._house.keys(receipts.campaign_of(conn, wave))
+            hashes = {receipt: keys.number_hash(receipt.number) for receipt in numbered}
+            there = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
+            for receipt, number_hash in hashes.items():
+                places.setdefault(receipt, []).extend(there.get(number_hash, []))
+        found |= {receipt: there[0] for receipt, there in places.items() if len(there) == 1}

@@ -93,16 +93,15 @@ class Spool:
     def _write(self, data: bytes) -> None:
         if self._fd < 0:
             self._begin()
-        whole = self._size
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
             os.fdatasync(self._fd)
         except OSError:
-            os.ftruncate(self._fd, whole)  # nothing half-written stays behind what was promised
+            self.hand_on()  # whatever half-written frame ends this segment, the next one begins a new segment
             raise
-        self._size = whole + len(data)
+        self._size += len(data)
 
     def _begin(self) -> None:
         stem = f"{self._account}~{time.time_ns():x}-{secrets.token_hex(4)}"
@@ -121,6 +120,12 @@ class Spool:
             os.close(self._fd)
             self._fd = -1
 
+    async def close(self) -> None:
+        """Finish what is being written, then give the segment to the loader."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        self.hand_on()
+
     def _hand_on_idle(self) -> None:
         if self._task is None or self._task.done():
             self.hand_on()
@@ -129,10 +134,17 @@ class Spool:
         """At most once a second: the folder must be under its limit, and the disk must have room."""
         if time.monotonic() - self._checked < 1:
             return
-        used = sum(path.stat().st_size for path in self._folder.glob("*") if path.exists())
+        used = sum(map(_size, self._folder.glob("*")))
         if used > self._limit or shutil.disk_usage(self._folder).free < ROOM_BYTES:
             raise SpoolFull(f"spool is full: {used} bytes wait")
         self._checked = time.monotonic()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # the loader was faster
+        return 0
 
 
 def _settle(group: list[tuple[bytes, asyncio.Future[None]]], error: Exception | None) -> None:

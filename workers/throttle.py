@@ -15,25 +15,24 @@ WINDOW = 1.010
 class Pace:
     """How many messages may leave now."""
 
-    def __init__(self, licence: float, segments: int = 1) -> None:
+    def __init__(self, licence: float) -> None:
         self.licence = licence
-        self.segments = segments
         self._sent: deque[tuple[float, int]] = deque()
         self._used = 0
 
-    def grant(self, now: float, want: int) -> tuple[int, float]:
-        """(messages that may leave now, seconds to wait when that is 0); the granted ones count as sent."""
-        period = max(WINDOW, self.segments / self.licence)
+    def grant(self, now: float, want: int, segments: int) -> tuple[int, float]:
+        """(messages of so many segments that may leave now, seconds to wait when 0); the granted ones count as sent."""
+        period = max(WINDOW, segments / self.licence)
         while self._sent and self._sent[0][0] <= now - period:
             self._used -= self._sent.popleft()[1]
-        room = int(self.licence * max(1.0, self.segments / self.licence)) - self._used
-        n = min(want, room // self.segments, self._gulp())
+        room = max(int(self.licence), segments) - self._used
+        n = min(want, room // segments, self._gulp(segments))
         if n <= 0:
             return 0, max(0.001, self._sent[0][0] + period - now)
-        self._sent.append((now, n * self.segments))
-        self._used += n * self.segments
+        self._sent.append((now, n * segments))
+        self._used += n * segments
         return n, 0.0
 
-    def _gulp(self) -> int:
+    def _gulp(self, segments: int) -> int:
         """At most a tenth of a second at once: a carrier dislikes a whole second's load in one write."""
-        return max(1, int(self.licence / self.segments / 10))
+        return max(1, int(self.licence / segments / 10))

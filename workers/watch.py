@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from campaigns.ledger import shares
+from campaigns.ledger.windows import connect
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class Watch:
 
     @property
     def owner(self) -> bool:
-        """Whether this worker may use the account's licence now."""
-        return self._owner and time.monotonic() - self._polled < STALE
+        """Whether this worker may use the account's licence now, and nothing stops the whole installation."""
+        return self._owner and not self._locked and time.monotonic() - self._polled < STALE
 
     def halted(self, wave: int, stop_seq: int, closes_at: float) -> str:
         """Why this wave may not send now; "" when it may."""
@@ -60,14 +61,14 @@ class Watch:
             return "locked"
         if time.time() >= closes_at:
             return "hours"
-        if self._stop_seq.get(wave, stop_seq) != stop_seq:
+        if self._stop_seq.get(wave, 0) > stop_seq:  # it only grows; an older poll says nothing
             return "stopped"
         return ""
 
     async def _run(self) -> None:
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._database, autocommit=True) as conn:
+                async with await connect(self._database) as conn:
                     await conn.execute("LISTEN dispatcher")
                     while True:
                         await self._poll(conn)
@@ -76,6 +77,9 @@ class Watch:
             except psycopg.OperationalError as error:
                 log.warning("watch: the database is away: %s", type(error).__name__)
                 await asyncio.sleep(EVERY)
+            except Exception:
+                log.exception("watch: nothing is sent until this is mended")
+                await asyncio.sleep(STALE)
 
     async def _poll(self, conn: psycopg.AsyncConnection[Any]) -> None:
         before = time.monotonic()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from campaigns.ledger.logbook import Line
@@ -12,7 +14,7 @@ from campaigns.ledger.windows import Batch, Intent
 from campaigns.message import reference
 from campaigns.terms import Account, Answer, Outcome
 from providers.base import Provider, Window
-from providers.errors import ProviderError
+from providers.errors import ProviderError, Unreachable
 from workers.answers import AnswerLog
 from workers.house import House, crash_point
 from workers.journal import Journal
@@ -43,48 +45,59 @@ class Sender(Protocol):
 
 
 class WindowRun:
-    """Sends one window and accounts for each of its indexes exactly once."""
+    """Sends one window and accounts for each of its indexes exactly once.
 
-    def __init__(self, sending: Sender, batch: Batch, intent: Intent, previous: WindowRun | None) -> None:
+    `began` is CLOCK_BOOTTIME before the intent's transaction: the send deadline counts from there.
+    """
+
+    def __init__(self, sending: Sender, batch: Batch, intent: Intent, previous: WindowRun | None, began: float) -> None:
         self._sending, self._batch, self._intent, self._previous = sending, batch, intent, previous
+        self._began = time.monotonic()
         self.half_sent = asyncio.Event()
         self.all_sent = asyncio.Event()
         self.halted = ""
+        self._over = False
         self._next = intent.lo
         self._answered = bytearray(intent.hi - intent.lo)
-        self._deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + sending.house.settings.send_deadline
+        self._deadline = began + sending.house.settings.send_deadline
 
     async def go(self) -> None:
         """Until every index has its line in the log."""
         if self._previous is not None:
             await self._previous.all_sent.wait()
             self._previous = None
-        began = time.monotonic()
+        self._began = time.monotonic()
         try:
-            async for answers in self._sending.provider.send(self._window(), self):
-                await self._heard(answers)
+            stream = self._sending.provider.send(self._window(), self)
+            try:
+                async for answers in stream:
+                    await self._heard(answers)
+            finally:
+                if isinstance(stream, AsyncGenerator):  # its feeder must not outlive this window
+                    await stream.aclose()
         except ProviderError as error:
             self.halted = error.code
             self._sending.trouble(error)
-        except Exception:
+        except Exception as error:
             log.exception("window %s broke; what was on the wire is uncertain", self._intent.id)
             self.halted = "~broken"
+            self._sending.trouble(Unreachable("~broken", type(error).__name__))
         finally:
+            self._over = True  # whatever of the adapter still runs gets nothing more
             self._sent_all()
-        self._sending.seen(self._next - self._intent.lo, time.monotonic() - began)
         await self._close()
 
     async def take(self, want: int) -> range:
         """See providers.base.Gate: pace, stop flags, hours and the journal are behind this call."""
         sending = self._sending
-        while True:
+        while not self._over:
             left = self._intent.hi - self._next
             if left == 0 or want <= 0:
                 break
             self.halted = self._halt_reason()
             if self.halted:
                 break
-            n, wait = sending.pace.grant(time.monotonic(), min(want, left))
+            n, wait = sending.pace.grant(time.monotonic(), min(want, left), self._batch.segments)
             if n:
                 return self._pass(n)
             await asyncio.sleep(min(wait, 0.25))
@@ -99,8 +112,9 @@ class WindowRun:
         return self._sending.watch.halted(self._batch.wave, self._batch.stop_seq, self._batch.closes_at)
 
     def _pass(self, n: int) -> range:
-        lo, self._next = self._next, self._next + n
-        self._sending.journal.sending(self._intent.id, lo, self._next)
+        lo, hi = self._next, self._next + n
+        self._sending.journal.sending(self._intent.id, lo, hi)
+        self._next = hi
         crash_point("C4")
         if 2 * (self._next - self._intent.lo) >= self._intent.hi - self._intent.lo:
             self.half_sent.set()
@@ -109,6 +123,8 @@ class WindowRun:
         return range(lo, self._next)
 
     def _sent_all(self) -> None:
+        if not self.all_sent.is_set():
+            self._sending.seen(self._next - self._intent.lo, time.monotonic() - self._began)
         self.half_sent.set()
         self.all_sent.set()
 
@@ -127,14 +143,19 @@ class WindowRun:
 
     async def _heard(self, answers: list[Answer]) -> None:
         crash_point("C6")
-        self._sending.journal.heard(self._intent.id, answers)
-        crash_point("C7")
         window, lo, answered = self._intent.id, self._intent.lo, self._answered
         lines: list[Line] = []
         for idx, outcome, code, provider_ref in answers:
+            if not lo <= idx < self._next:
+                log.error("window %s: an answer for an index that never left", window)
+                continue
             answered[idx - lo] = 1
             lines.append((window, idx, "answer", outcome, code, provider_ref))
-        await self._sending.answers.put(self._batch.wave, lines)
+        try:
+            self._sending.journal.heard(window, answers)
+        finally:  # a full disk must not lose what was heard
+            crash_point("C7")
+            await self._sending.answers.put(self._batch.wave, lines)
 
     async def _close(self) -> None:
         """What nobody answered: on the wire is uncertain, never taken is given back, listed is skipped."""
@@ -143,11 +164,22 @@ class WindowRun:
         unanswered = [idx for idx in range(intent.lo, self._next) if self._open(idx)]
         lines += [(intent.id, idx, "answer", Outcome.UNCERTAIN, "~lost", "") for idx in unanswered]
         if self._next < intent.hi:
-            self._sending.journal.not_sent(intent.id, self._next, intent.hi)
+            with contextlib.suppress(OSError):  # only for readers: recovery needs no N
+                self._sending.journal.not_sent(intent.id, self._next, intent.hi)
             why = f"~{self.halted or 'given-back'}"
             tail = [idx for idx in range(self._next, intent.hi) if self._open(idx)]
             lines += [(intent.id, idx, "closed", Outcome.NOT_SENT, why, "") for idx in tail]
         await self._sending.answers.put(self._batch.wave, lines, [intent.id])
+
+    @property
+    def id(self) -> int:
+        """The window's id."""
+        return self._intent.id
+
+    @property
+    def size(self) -> int:
+        """Its messages."""
+        return self._intent.hi - self._intent.lo
 
     def _open(self, idx: int) -> bool:
         return not self._answered[idx - self._intent.lo] and self._intent.numbers[idx - self._intent.lo] != 0

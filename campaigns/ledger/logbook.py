@@ -25,7 +25,9 @@ def text_rows(chunk: int, lines: Iterable[Line]) -> bytes:
 
 
 def _clean(text: str) -> str:
-    return text if text.isalnum() else text.translate(_UNSAFE)[:CODE_MAX]
+    if text.isascii() and text.isalnum():
+        return text[:CODE_MAX]
+    return text.translate(_UNSAFE)[:CODE_MAX].encode("utf-8", "replace").decode()
 
 
 def _copy(wave: int) -> str:

@@ -51,10 +51,19 @@ def waves_of(conn: psycopg.Connection, account: str) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def by_reference(conn: psycopg.Connection, parsed: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Place]:
-    """(window, offset) of our own references -> the attempt."""
-    windows = {window for window, _ in parsed}
-    rows = conn.execute("SELECT id, wave, lo, hi FROM send_window WHERE id = ANY(%s)", (list(windows),)).fetchall()
+def campaign_of(conn: psycopg.Connection, wave: int) -> str:
+    """Whose keys open a wave."""
+    row = conn.execute("SELECT campaign FROM wave WHERE id = %s", (wave,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def by_reference(
+    conn: psycopg.Connection, account: str, parsed: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], Place]:
+    """(window, offset) of our own references -> the attempt; only of this account."""
+    windows = list({window for window, _ in parsed})
+    asked = "SELECT id, wave, lo, hi FROM send_window WHERE id = ANY(%s) AND account = %s"
+    rows = conn.execute(asked, (windows, account)).fetchall()
     known = {row[0]: row for row in rows}
     found = {}
     for window, offset in parsed:
@@ -98,13 +107,13 @@ def uncertain_by_number(
     return found
 
 
-def unknown(conn: psycopg.Connection, most: int) -> list[tuple[int, datetime, str, bytes]]:
-    """Events of the last 72 hours that found no message yet: (id, received at, account, sealed event)."""
+def unknown(conn: psycopg.Connection, most: int, after: int) -> list[tuple[int, datetime, str, bytes]]:
+    """Events of the last 72 hours without a message, after an id: (id, received at, account, sealed event)."""
     rows = conn.execute(
         "SELECT id, received_at, account, raw FROM inbox"
-        " WHERE verdict = 'unknown' AND received_at > now() - interval '72 h'"
+        " WHERE verdict = 'unknown' AND id > %s AND received_at > now() - interval '72 h'"
         " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-        (most,),
+        (after, most),
     )
     return [(int(r[0]), r[1], str(r[2]), bytes(r[3])) for r in rows]
 

@@ -91,6 +91,17 @@ def pause_all(conn: psycopg.Connection, reason: str) -> None:
     conn.execute("DELETE FROM share")
 
 
+def unknown_windows(conn: psycopg.Connection, windows: set[int]) -> set[int]:
+    """Windows that a journal names and this database lacks: it is older than the journal."""
+    known = {int(row[0]) for row in conn.execute("SELECT id FROM send_window WHERE id = ANY(%s)", (list(windows),))}
+    return windows - known
+
+
+def has_sent(conn: psycopg.Connection) -> bool:
+    """Whether this database knows of any window at all."""
+    return conn.execute("SELECT EXISTS (SELECT FROM send_window)").fetchone() == (True,)
+
+
 def lock_sending(conn: psycopg.Connection, reason: str) -> None:
     """Nothing leaves any more until a person has decided."""
     conn.execute("UPDATE installation SET locked_reason = %s WHERE locked_reason = ''", (reason,))

@@ -98,8 +98,13 @@ def open_engine(app_url: str) -> Engine:
 @contextmanager
 def begin(engine: Engine) -> Iterator[psycopg.Connection]:
     """One transaction on a pooled connection, as psycopg's own connection: COPY and sets need it."""
-    with engine.begin() as connection:
-        raw = connection.connection.driver_connection
-        if not isinstance(raw, psycopg.Connection):
-            raise TypeError(type(raw))
-        yield raw
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as open_engine
+
+    try:
+        with engine.begin() as connection:
+            raw = connection.connection.driver_connection
+            if not isinstance(raw, psycopg.Connection):
+                raise TypeError(type(raw))
+            yield raw
+    except DBAPIError as error:  # a pool's own error: callers know psycopg's
+        raise psycopg.OperationalError(type(error.orig).__name__) from None

@@ -40,7 +40,8 @@ async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
 def due_accounts(conn: psycopg.Connection) -> list[str]:
     """Accounts with a batch that may be worked on now: what the sweeper rings."""
     rows = conn.execute(
-        "SELECT DISTINCT b.account FROM batch b JOIN wave w ON w.id = b.wave WHERE b.cursor < b.hi"
+        "SELECT DISTINCT b.account FROM batch b JOIN wave w ON w.id = b.wave"
+        " JOIN account a ON a.name = b.account AND a.enabled WHERE b.cursor < b.hi"
         " AND b.not_before <= now() AND (b.lease_until IS NULL OR b.lease_until < now()) AND w.state = 'running'"
         " AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL"
     )

@@ -181,7 +181,8 @@ def finish(conn: psycopg.Connection, wave: int) -> bool:
         "UPDATE wave SET state = 'finished', finished_at = now() WHERE id = %s AND state = 'running'"
         " AND NOT EXISTS (SELECT FROM send_window WHERE wave = wave.id AND closed IS NULL)"
         " AND NOT EXISTS (SELECT FROM batch WHERE wave = wave.id AND cursor < hi)"
-        " AND NOT EXISTS (SELECT FROM chunk WHERE wave = wave.id AND NOT folded) RETURNING id",
+        " AND NOT EXISTS (SELECT FROM chunk WHERE wave = wave.id AND NOT folded)"
+        " AND NOT EXISTS (SELECT FROM wave_count WHERE wave = wave.id AND state = 0 AND n > 0) RETURNING id",
         (wave,),
     ).fetchone()
     return made is not None

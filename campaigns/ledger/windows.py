@@ -11,6 +11,7 @@ import psycopg
 
 from campaigns.ledger.names import BLOCK, block_context, new_id
 from campaigns.sealing import CampaignKeys
+from campaigns.terms import Problem
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class Refusal:
 CLAIM = """
 WITH due AS (
     SELECT b.wave, b.kind, b.seq FROM batch b JOIN wave w ON w.id = b.wave
+    JOIN account a ON a.name = b.account AND a.enabled
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
       AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
@@ -166,7 +168,7 @@ async def _with_numbers(conn: psycopg.AsyncConnection[Any], batch: Batch, intent
             base = block * BLOCK
             first, last = max(lo, base), min(hi, base + len(numbers))
             intent.numbers[first - lo : last - lo] = numbers[first - base : last - base]
-        return intent
+        return _complete(intent)
     cur = await conn.execute(RETRY_ITEMS, (batch.wave, batch.seq, lo, hi))
     items = await cur.fetchall()
     cur = await conn.execute(RETRY_BLOCKS, (batch.wave, batch.wave, batch.seq, lo, hi))
@@ -176,4 +178,35 @@ async def _with_numbers(conn: psycopg.AsyncConnection[Any], batch: Batch, intent
     for idx, no, _ in items:
         intent.numbers[idx - lo] = blocks[no // BLOCK][no % BLOCK]
     intent.retries = ",".join(f"{no}:{attempt}" for _, no, attempt in items)
+    return _complete(intent)
+
+
+def _complete(intent: Intent) -> Intent:
+    """A missing number would be a message that nobody misses: refuse the window instead."""
+    if 0 in intent.numbers:
+        raise Problem("sealed numbers of window {lo}-{hi} are missing: nothing is sent", lo=intent.lo, hi=intent.hi)
     return intent
+
+
+IN_DOUBT = "SELECT id, wave, lo, hi FROM send_window WHERE closed IS NULL AND journal = %s AND NOT id = ANY(%s)"
+
+
+async def in_doubt(
+    conn: psycopg.AsyncConnection[Any], journal: str, mine: list[int]
+) -> list[tuple[int, int, int, int]]:
+    """Windows of this journal that its living writer knows nothing of: a commit whose answer was lost. Nothing left."""
+    cur = await conn.execute(IN_DOUBT, (journal, mine))
+    return [(r[0], r[1], r[2], r[3]) for r in await cur.fetchall()]
+
+
+async def switch_off(conn: psycopg.AsyncConnection[Any], account: str) -> None:
+    """An account that its carrier refuses sends no more until a person has mended its configuration."""
+    await conn.execute("UPDATE account SET enabled = false WHERE name = %s", (account,))
+
+
+async def connect(url: str) -> psycopg.AsyncConnection[Any]:
+    """A connection of a worker: a database that does not answer is away within seconds, not minutes."""
+    return await psycopg.AsyncConnection.connect(
+        url, autocommit=True, connect_timeout=3, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
+        tcp_user_timeout=10_000,
+    )  # fmt: skip
