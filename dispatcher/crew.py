@@ -14,10 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from config import logs
+from config.settings import Settings
 from dispatcher import assemble
 from dispatcher.assemble import Site
+from dispatcher.words import Words
 from providers.simulator.faults import Faults
 from workers import pool, restart
 
@@ -209,3 +212,38 @@ def wait_and_watch(crew: Crew, stop: threading.Event) -> None:
     while not stop.wait(0.2):
         for name in crew.watch():
             log.warning("%s died and is started again", name)
+
+
+def up(settings: Settings, words: Words, *, rehearsal: bool) -> int:
+    """Everything that this installation runs, until told to stop: servers, receiver and API, workers; 0 at the end."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with assemble.site(settings, rehearsal=rehearsal, start=True) as site:
+        assemble.prepare(site)
+        log_folder = settings.data / "log"
+        log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        crew = Crew(log_folder)
+        try:
+            reached = replace(site, callback_base=settings.url)
+            if rehearsal:
+                reached = start_simulators(crew, reached, settings.data / "carriers" / "up", Faults())
+            start_receiver(crew, reached)
+            start_work(crew, reached)
+            sys.stderr.write(words.say("all is up: {url}", url=settings.url) + "\n")
+            wait_and_watch(crew, stop)
+        finally:
+            crew.stop(last=("sim-",))
+    return 0
+
+
+def start_receiver(crew: Crew, site: Site) -> None:
+    """The process that carriers' receipts and the API's callers reach."""
+    port = urlsplit(site.callback_base).port or site.settings.listen_port
+
+    def work() -> None:
+        from dispatcher import app  # noqa: PLC0415 - only this process needs it
+
+        app.serve(site, host=site.settings.listen_host, port=port)
+
+    crew.start("api", work)

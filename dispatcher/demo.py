@@ -21,7 +21,7 @@ from campaigns.definition import Campaign
 from campaigns.ledger import audiences, counts, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
-from campaigns.terms import State
+from campaigns.terms import State, Verdict
 from config.problem import Problem
 from config.settings import Settings
 from dispatcher import acts, assemble, crew, live, truths
@@ -71,7 +71,8 @@ class Stage:
         yield notes
         took = time.monotonic() - at
         self.console.print(
-            f"[dim]{at - self.began:7.2f} s[/]  [bold]{title}[/]  [green]{took:.2f} s[/]  {' · '.join(notes)}"
+            f"[dim]{at - self.began:7.2f} s[/]  [bold]{title}[/]  [green]{took:.2f} s[/]  {' · '.join(notes)}",
+            soft_wrap=True,
         )
 
 
@@ -158,8 +159,7 @@ class _Demo:
         _import_what_children_need()
         run = _folder(self.site.settings.data / "carriers") / self._run_name()
         self.site = crew.start_simulators(self.crew, self.site, run, replace(self.wishes.faults, seed=self.wishes.seed))
-        site = self.site
-        self.crew.start("api", lambda: _serve(site))
+        crew.start_receiver(self.crew, self.site)
         crew.start_work(self.crew, self.site)
         return assemble.house(self.site)
 
@@ -197,7 +197,9 @@ class _Demo:
             with house.begin() as conn:
                 verdicts = audiences.verdict_counts(conn, audience)
             notes.append(
-                ", ".join(f"{say(VERDICTS[name])} {self.words.number(n)}" for name, n in verdicts.items() if n)
+                ", ".join(
+                    f"{self.words.value(Verdict(name))} {self.words.number(n)}" for name, n in verdicts.items() if n
+                )
             )
         with self.stage(say("Planning the wave")) as notes:
             draft = acts.draft_wave(house, campaign, version, 1, audience, rehearsal=True)
@@ -312,16 +314,18 @@ class _Demo:
         }
 
     def _totals(self, summary: dict[str, Any], files: dict[str, Path]) -> None:
-        say, number, console = self.words.say, self.words.number, self.stage.console
+        words, console = self.words, self.stage.console
+        say, number = words.say, words.number
         for kind, path in files.items():
-            console.print(f"  {kind:12} {path}")
+            console.print(f"  {kind:12} {path}", soft_wrap=True)
         named = " · ".join(
-            f"{say(live.STATES[State[name.upper()]])} {number(n)}" for name, n in summary["outcomes"].items() if n
+            f"{words.value(State[name.upper()])} {number(n)}" for name, n in summary["outcomes"].items() if n
         )
         verdict = say("every sum holds") if summary["sums_hold"] else f"[red]{say('A SUM DOES NOT HOLD')}[/]"
         console.print(
             f"[bold]{number(summary['audience'])} {say('recipients')}[/] = {named} · {verdict} · "
-            f"{summary['seconds']:.1f} s · {number(round(summary['messages_per_second']))} {say('messages/s')}"
+            f"{summary['seconds']:.1f} s · {number(round(summary['messages_per_second']))} {say('messages/s')}",
+            soft_wrap=True,
         )
 
     def _stay(self) -> None:
@@ -335,8 +339,6 @@ DISTRICTS = ("Thành phố Lai Châu", "Huyện Tam Đường", "Huyện Mườn
 REASONS = {"corrected": "“Tổng đại” là lỗi chữ; mục 3 của chính công văn viết “Tổng đài 111”.",
            "verbatim": "Giữ nguyên văn công văn."}  # fmt: skip
 TEXT_WORDS = {"corrected": "Tổng đài quốc gia 111", "verbatim": "Tổng đại quốc gia 111"}
-VERDICTS = {"accepted": "valid", "duplicate": "duplicate", "invalid": "invalid", "landline": "landline",
-            "foreign": "foreign", "suppressed": "suppressed", "capped": "capped"}  # fmt: skip
 
 
 def _keep_key(house: House, conn: Any, login: str, scopes: list[str]) -> None:
@@ -348,12 +350,5 @@ def _keep_key(house: House, conn: Any, login: str, scopes: list[str]) -> None:
 
 
 def _import_what_children_need() -> None:
-    """Once here, warm in each fork: modules only, nothing is opened. (RQ came with workers.pool.)"""
+    """Once here, warm in each fork: modules only, nothing is opened; RQ came with workers.pool."""
     import aiohttp  # noqa: F401, PLC0415 - as the docstring says
-
-
-def _serve(site: Site) -> None:
-    from dispatcher import app  # noqa: PLC0415 - only the receiver's process needs FastAPI
-
-    host, port = site.callback_base.removeprefix("http://").rsplit(":", 1)
-    app.serve(site, host=host, port=int(port))

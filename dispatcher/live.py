@@ -16,19 +16,6 @@ from campaigns.ledger.waves import Wave
 from campaigns.terms import State
 from dispatcher.words import Words
 
-STATES = {
-    State.QUEUED: "queued",
-    State.UNCERTAIN: "uncertain",
-    State.REFUSED: "refused",
-    State.ACCEPTED: "accepted",
-    State.UNDELIVERED: "undelivered",
-    State.DELIVERED: "delivered",
-    State.SUPPRESSED: "suppressed",
-    State.CANCELLED: "cancelled",
-    State.EXPIRED: "expired",
-}
-"""The name of each state, as the catalogue of words has it."""
-
 SHOWN = (State.DELIVERED, State.ACCEPTED, State.UNDELIVERED, State.REFUSED, State.UNCERTAIN, State.QUEUED)
 FILL = {State.DELIVERED: ("█", "green"), State.ACCEPTED: ("▓", "bright_green"), State.UNDELIVERED: ("▒", "red"),
         State.REFUSED: ("▒", "red"), State.UNCERTAIN: ("?", "magenta"), State.QUEUED: ("·", "dim")}  # fmt: skip
@@ -51,7 +38,7 @@ class Bars:
             self._console.print(" · ".join(f"{self._name(s)} {self._words.number(now.of(s))}" for s in SHOWN))
 
     def _name(self, state: State) -> str:
-        return self._words.say(STATES[state])
+        return self._words.value(state)
 
     def _table(self, now: Live) -> Table:
         table = Table(box=None, pad_edge=False)

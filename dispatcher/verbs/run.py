@@ -51,7 +51,7 @@ def up(context: typer.Context) -> None:
     from dispatcher import crew  # noqa: PLC0415 - as above
 
     desk = desk_of(context)
-    raise typer.Exit(crew.up(desk.settings(), desk.words))
+    raise typer.Exit(crew.up(desk.settings(), desk.words, rehearsal=desk.rehearsal))
 
 
 @app.command("serve", cls=Verb, help="pages, API and receipts, until Ctrl-C")
