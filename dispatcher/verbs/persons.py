@@ -10,7 +10,7 @@ import typer
 
 from campaigns.ledger import figures, people
 from campaigns.terms import Problem
-from dispatcher.verbs.desk import KEY, Desk, MaybeLogin, desk_of
+from dispatcher.verbs.desk import KEY, Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 
 SCOPES = {
@@ -24,6 +24,7 @@ SCOPES = {
 DAYS = 365
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # as the ledger's own check
 
+By = Annotated[str, typer.Option("--as", metavar="LOGIN", help="who does this; the first person is entered without")]
 LoginName = Annotated[str, typer.Argument(metavar="LOGIN", help="small letters, digits and . _ -, at most 40")]
 Scopes = Annotated[
     list[str] | None, typer.Option("--scope", metavar="SCOPE", help="read write approve export admin; repeat it")
@@ -43,7 +44,7 @@ def add(
     ] = None,
     scope: Scopes = None,
     days: Days = DAYS,
-    by: MaybeLogin = "",
+    by: By = "",
 ) -> None:
     """Enter a person; on an empty installation an operator, without anybody's leave."""
     desk = desk_of(context)
@@ -68,7 +69,7 @@ def add(
 def key(
     context: typer.Context,
     login: LoginName,
-    by: MaybeLogin,
+    by: Login,
     scope: Scopes = None,
     days: Days = DAYS,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -47,21 +48,22 @@ def _carriers(desk: Desk, house: House, wave: Wave, segments: int) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("carrier", "recipients", "segments", "price a segment, dong", "cost, dong", "account"):
         table.add_column(desk.words.say(title), justify="left" if title in {"carrier", "account"} else "right")
-    whole = 0
-    for carrier, n in wave.plan["audience"]["by_carrier"].items():
+    whole, by_carrier = 0, wave.plan["audience"]["by_carrier"]
+    for carrier, name in carrier_names(house, by_carrier).items():
+        n = by_carrier[carrier]
         account = wave.plan["accounts"][carrier]
         price = house.accounts[account].price if account in house.accounts else 0
         cost = n * segments * price
         whole += cost
-        name = carrier_names(house).get(carrier, carrier)
         table.add_row(name, number(n), number(n * segments), number(price), number(cost), account)
     table.add_row(desk.words.say("total"), number(wave.n), number(wave.n * segments), "", number(whole), style="bold")
     return table
 
 
-def carrier_names(house: House) -> dict[str, str]:
-    """Carriers as their subscribers know them."""
-    return {each.id: each.name for each in load_carriers(house.settings.carriers_file)}
+def carrier_names(house: House, wanted: Collection[str]) -> dict[str, str]:
+    """Carriers as their subscribers know them, in the fixed order; one that is no longer configured keeps its id."""
+    known = {each.id: each.name for each in load_carriers(house.settings.carriers_file) if each.id in wanted}
+    return known | {each: each for each in wanted if each not in known}
 
 
 def _when(desk: Desk, wave: Wave) -> None:

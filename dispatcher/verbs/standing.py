@@ -66,7 +66,7 @@ def _figures(rows: Sequence[Standing]) -> dict[str, int]:
 
 
 def _table(desk: Desk, house: House, wave: Wave, rows: Sequence[Standing]) -> Table:
-    number, names = desk.words.number, carrier_names(house)
+    number, names = desk.words.number, carrier_names(house, [each.carrier for each in rows])
     title = f"{wave.campaign} · {wave.name} · {desk.words.say(wave.state)}"
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     table.add_column(desk.words.say("carrier"), vertical="bottom")
@@ -75,7 +75,7 @@ def _table(desk: Desk, house: House, wave: Wave, rows: Sequence[Standing]) -> Ta
     table.add_column(desk.words.say("total"), justify="right", style="bold")
     for each in rows:
         cells = [number(of(each)) for _, of in COLUMNS]
-        table.add_row(names.get(each.carrier, each.carrier), *cells, number(each.total))
+        table.add_row(names[each.carrier], *cells, number(each.total))
     sums = _figures(rows)
     table.add_row(desk.words.say("total"), *map(number, sums.values()), number(sum(sums.values())), style="bold")
     return table

@@ -177,6 +177,12 @@ def cancel(context: typer.Context, wave: WaveName, login: Login, reason: Reason 
     _move(desk_of(context), wave, login, "cancel", reason)
 
 
+HALTED = "{name} is {state} · {waiting} messages wait, {in_flight} are on their way and settle by themselves"
+SETTLED = (
+    "{name} is {state} · {waiting} messages will never be sent, {in_flight} are on their way and settle by themselves"
+)
+
+
 def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
     with desk.house() as house:
         person: Person = desk.person(house, login, "write", "approve")
@@ -185,13 +191,8 @@ def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
             standing = figures.standing(conn, moved.id)
         _ring(desk, house, moved)
         waiting, in_flight = sum(each.waiting for each in standing), sum(each.in_flight for each in standing)
-        desk.say(
-            "{name} is {state} · {waiting} messages wait, {in_flight} are on their way and settle by themselves",
-            name=moved.name,
-            state=moved.state,
-            waiting=waiting,
-            in_flight=in_flight,
-        )
+    sentence = SETTLED if act == "cancel" else HALTED
+    desk.say(sentence, name=moved.name, state=moved.state, waiting=waiting, in_flight=in_flight)
     desk.answer(**_as_json(moved), waiting=waiting, in_flight=in_flight)
 
 
