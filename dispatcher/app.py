@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import shutil
 import socket
@@ -146,10 +147,14 @@ def listen(site: Site, host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Problem(
+                "port {port} is used by another program; end it, or choose another with DISPATCHER_LISTEN_PORT",
+                port=port,
+            ) from None
         raise Problem(
-            "{host} port {port} cannot be opened ({why}); end the other program, or choose another port with --port",
-            host=host, port=port, why=error.strerror or str(error),
-        ) from None  # fmt: skip
+            "{host} port {port} cannot be opened: {why}", host=host, port=port, why=error.strerror or str(error)
+        ) from None
 
 
 def _stays_here(host: str) -> bool:
@@ -173,6 +178,7 @@ def server(front: Front, *, ready: Callable[[int], None] | None = None) -> uvico
                 ready(sockets[0].getsockname()[1])
 
     settings = front.house.settings
+    logging.getLogger("uvicorn.access").disabled = True  # its lines hold whole paths: secrets of ours stand in some
     return Server(
         uvicorn.Config(
             front, lifespan="on", interface="asgi3", ws="none", log_config=None, access_log=False, proxy_headers=False,

@@ -17,7 +17,7 @@ from campaigns.ledger.people import Person
 from campaigns.terms import Problem
 from workers.house import House
 
-BEARER = HTTPBearer(auto_error=False, bearerFormat="dk_...", description="A person's key; see `dispatcher key new`.")
+BEARER = HTTPBearer(auto_error=False, bearerFormat="dk_...", description="A person's key; see `dispatcher person key`.")
 WRONG_KEYS = 20
 """Wrong keys an address may show in a minute."""
 MINUTE = 60.0
