@@ -109,6 +109,7 @@ class Sending:
             return
         async with self._working:
             until = time.monotonic() + seconds
+            self._doubt = True  # asked once a job: a commit that was under way then may be there now
             while time.monotonic() < until and not self.draining and await self._turn(until):
                 pass
             if self._runs:
@@ -188,6 +189,7 @@ class Sending:
         if not self._doubt:
             return
         mine = [run.id for run in self._runs.values()]
+        await self.answers.drained()  # runs that ended before have their closing line in the log now
         for window, wave, lo, hi in await windows.in_doubt(await self._database(), self.journal.name, mine):
             lines: list[Line] = [(window, i, "closed", Outcome.NOT_SENT, "~in-doubt", "") for i in range(lo, hi)]
             await self.answers.put(wave, lines, [window])

@@ -17,19 +17,19 @@ class Pace:
 
     def __init__(self, licence: float) -> None:
         self.licence = licence
-        self._sent: deque[tuple[float, int]] = deque()
+        self._sent: deque[tuple[float, int]] = deque()  # (when it no longer counts, segments)
         self._used = 0
 
     def grant(self, now: float, want: int, segments: int) -> tuple[int, float]:
         """(messages of so many segments that may leave now, seconds to wait when 0); the granted ones count as sent."""
         period = max(WINDOW, segments / self.licence)
-        while self._sent and self._sent[0][0] <= now - period:
+        while self._sent and self._sent[0][0] <= now:
             self._used -= self._sent.popleft()[1]
         room = max(int(self.licence), segments) - self._used
         n = min(want, room // segments, self._gulp(segments))
         if n <= 0:
-            return 0, max(0.001, self._sent[0][0] + period - now)
-        self._sent.append((now, n * segments))
+            return 0, max(0.001, self._sent[0][0] - now)
+        self._sent.append((now + period, n * segments))
         self._used += n * segments
         return n, 0.0
 
