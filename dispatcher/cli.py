@@ -143,12 +143,20 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
         flags, rest = read_flags(argv)
         words = speak(choose(flags.lang, env))
     except (Problem, ConfigProblem) as problem:
-        sys.stderr.write(speak(choose(None, {"LANG": env.get("LANG", "")})).problem(problem) + "\n")
+        sys.stderr.write(_fallback(env).problem(problem) + "\n")
         return USAGE
     desk = Desk(words, _console(flags), flags.json, Path(flags.data) if flags.data else None, flags.rehearsal, env)
     if flags.version:
         return _version(desk)
     return _guarded(desk, rest)
+
+
+def _fallback(env: Mapping[str, str]) -> Words:
+    """The language of the environment, or Vietnamese where that is not spoken here either."""
+    try:
+        return speak(choose(None, env))
+    except ConfigProblem:
+        return speak("vi")
 
 
 def _console(flags: Flags) -> Console:
