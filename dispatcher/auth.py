@@ -79,7 +79,7 @@ def who_calls(
             person = people.who(conn, key)
     if person is None:
         wrong: WrongKeys = request.app.state.wrong_keys
-        if wrong.add(request.client.host if request.client else "", time.monotonic()):
+        if given and wrong.add(request.client.host if request.client else "", time.monotonic()):
             raise TooManyTries("too many wrong keys from this address: wait a minute")
         raise Stranger("show a valid key: Authorization: Bearer dk_...")
     return person

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dispatcher.api import audiences, campaigns, papers, waves
 from dispatcher.api.errors import answer_errors
 from dispatcher.api.health import Health
-from dispatcher.api.shapes import Ready
+from dispatcher.api.shapes import Ready, Refusal
 from dispatcher.api.upload import FRAME_BYTES
 from dispatcher.auth import WrongKeys
 from workers.house import House
@@ -30,6 +30,7 @@ FILES = "/static-offline-docs"
 BODY_BYTES = 65_536
 """Of a request that is not an upload."""
 UPLOADS = "/api/v1/audiences"
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 403, 404, 409, 422, 429)}
 PUBLIC = ("/healthz", "/readyz", "/docs", "/openapi.json")
 """What answers without a key; none of it tells anything about a campaign."""
 
@@ -45,7 +46,7 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
     api.state.imports, api.state.papers = asyncio.Semaphore(1), asyncio.Semaphore(2)
     v1 = APIRouter(prefix="/api/v1")
     for each in (campaigns, audiences, waves, papers):
-        v1.include_router(each.router)
+        v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
     _public(api, Health(house))
     answer_errors(api)

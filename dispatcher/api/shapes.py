@@ -30,6 +30,20 @@ class Given(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
+class Told(Given):
+    """What is wrong: for people in their language, for programs as a template with its values."""
+
+    message: str
+    template: str
+    values: dict[str, Any]
+
+
+class Refusal(Given):
+    """The body of every answer that is not 2xx; `error.found` lists the single faults of a definition or a list."""
+
+    error: Told
+
+
 class CampaignGiven(Given):
     """A campaign's newest version."""
 
