@@ -56,7 +56,10 @@ def site(settings: Settings, *, rehearsal: bool, start: bool) -> Iterator[Site]:
 
 
 def prepare(site: Site) -> None:
-    """Bring the database to the newest schema and enter carriers and accounts."""
+    """Bring the database to the newest schema, enter carriers and accounts; an account's wrong key is told now."""
+    for account in accounts(site).values():
+        if account.enabled:
+            build(account)
     if site.owner:
         schema.migrate(site.owner, rehearsal=site.rehearsal)
     file = site.settings.carriers_file

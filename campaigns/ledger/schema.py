@@ -43,7 +43,7 @@ def migrate(owner_url: str, *, rehearsal: bool) -> bool:
         kind = _kind(conn, rehearsal=rehearsal)
     if kind != rehearsal:
         raise Problem(
-            "this database is for {kind} only: use another database or data folder",
+            "this database is for {kind} only: add or leave out --rehearsal, or use another data folder",
             kind="rehearsals" if kind else "real sending",
         )
     return done != HEAD
