@@ -54,7 +54,7 @@ def hold_still(conn: psycopg.Connection) -> None:
 
 
 # What is left in batches is waiting; the rest of the queued is between T1 and the fold. Both sides are one snapshot.
-# Plan at 1 M messages: index scans of wave_count (some hundred rows) and batch (200 rows), no message is read.
+# Plan at 200,000 messages: wave_count (63 rows) and batch (43 rows) are read whole, no message is; 0.2 ms.
 STANDING = """
 WITH rest AS (SELECT carrier, sum(hi - cursor) AS n FROM batch WHERE wave = %(wave)s GROUP BY carrier)
 SELECT c.name, wc.state, sum(wc.n), coalesce(min(rest.n), 0)
@@ -76,7 +76,7 @@ def standing(conn: psycopg.Connection, wave: int) -> list[Standing]:
     ]
 
 
-# Every message read once, against the counters; a row only where they differ.
+# Every message read once, against the counters; a row only where they differ. 62 ms at 200,000 messages.
 DIFFERENCE = """
 SELECT c.name, state, coalesce(counted.n, 0), coalesce(found.n, 0)
 FROM (SELECT carrier, state, sum(n) AS n FROM wave_count WHERE wave = %(wave)s GROUP BY carrier, state) counted
@@ -193,8 +193,8 @@ def _names(conn: psycopg.Connection, logins: Sequence[str]) -> str:
 
 # -- exports -----------------------------------------------------------------------------------------------------------
 
-# Every attempt and receipt in message order. Plan at 1 M messages: one pass over the log, hash joins to windows and
-# batches (hundreds of rows), retries by primary key, then a sort on disk; the cursor hands on READ rows at a time.
+# Every attempt and receipt in message order. Plan at 200,000 messages and 400,000 lines: one pass over the log, hash
+# joins to windows and batches (hundreds of rows) and to retries, a sort on disk (41 MB); 1.1 s, then READ rows a time.
 SEND_LOG = """
 SELECT CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no, c.name,
     CASE w.kind WHEN 'first' THEN 1 ELSE r.attempt END AS attempt,
