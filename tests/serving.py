@@ -57,10 +57,10 @@ class Served:
             line.close()
 
     def get(self, path: str, key: str = "", **headers: str) -> Said:
-        return self.call("GET", path, key=key, **headers)
+        return self.call("GET", path, key=key, body=None, send=None, **headers)
 
     def post(self, path: str, key: str = "", send: Any = None, **headers: str) -> Said:
-        return self.call("POST", path, key=key, send=send, **headers)
+        return self.call("POST", path, key=key, body=None, send=send, **headers)
 
     def upload(self, path: str, key: str, name: str, content: bytes, **fields: str) -> Said:
         """A multipart form with one file."""

@@ -59,14 +59,12 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(site: Site, built: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    keys = [
-        key_of(built, AUTHOR, "read", "write", "export"),
-        key_of(built, APPROVER, "read", "approve"),
-        key_of(built, SECOND, "read", "write", "approve"),
-    ]
+    author = key_of(built, AUTHOR, "read", "write", "export")
+    approver = key_of(built, APPROVER, "read", "approve")
+    second = key_of(built, SECOND, "read", "write", "approve")
     with serving(site) as served:
-        assert served.post(f"{API}/campaigns/{CAMPAIGN}/load", keys[0]).status in (200, 201)
-        yield Story(served, *keys, tmp_path_factory.mktemp("lists"))
+        assert served.post(f"{API}/campaigns/{CAMPAIGN}/load", author).status in (200, 201)
+        yield Story(served, author, approver, second, tmp_path_factory.mktemp("lists"))
 
 
 def test_a_campaign_is_loaded_once_and_shown_whole(story: Story) -> None:

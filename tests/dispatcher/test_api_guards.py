@@ -55,7 +55,7 @@ def _scopes(route: APIRoute) -> tuple[str, ...]:
     while stack:
         dependant = stack.pop()
         stack += dependant.dependencies
-        found += [dependant.call.scopes] if hasattr(dependant.call, "scopes") else []
+        found += [scopes] if (scopes := getattr(dependant.call, "scopes", ())) else []
     [scopes] = found
     return tuple(scopes)
 
@@ -64,7 +64,7 @@ def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
     modules = (campaigns, audiences, waves, papers)
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
-    return [(min(route.methods), f"/api/v1{route.path}", _scopes(route)) for route in found]
+    return [(min(route.methods or {""}), f"/api/v1{route.path}", _scopes(route)) for route in found]
 
 
 def test_what_openapi_lists_is_all_there_is(api: FastAPI) -> None:

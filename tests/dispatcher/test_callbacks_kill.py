@@ -49,7 +49,8 @@ def _run_and_kill(data: Path, site: Site, refs: list[str], most: int) -> list[st
     arguments = [sys.executable, "-c", SERVER, str(data), site.app, site.redis]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as server:
         assert server.stdout
-        port, taken, enough = int(server.stdout.readline()), [], threading.Event()
+        taken: list[str] = []
+        port, enough = int(server.stdout.readline()), threading.Event()
         share = len(refs) // LINES
         pouring = [
             threading.Thread(target=_pour, args=(port, refs[i * share : (i + 1) * share], taken, enough, most))
@@ -68,7 +69,8 @@ def test_every_receipt_answered_200_is_on_the_disk_after_a_kill(site: Site, tmp_
     data = tmp_path / "var"
     folder = load({}, data=data).data / "spool"
     keyring = Keyring.create(data / "keys")
-    key, taken = keyring.mac_key("reference"), set()
+    key = keyring.mac_key("reference")
+    taken: set[str] = set()
     for round_, most in enumerate(KILL_AFTER, 1):
         refs = [reference(round_, offset, key) for offset in range(4000)]
         answered = _run_and_kill(data, site, refs, most)
