@@ -125,7 +125,9 @@ def _make_ready(site: Site) -> None:
     engine.dispose()
     if rehearsal != site.rehearsal:
         kind = "rehearsals" if rehearsal else "real sending"
-        raise Problem("this database is for {kind} only: use another database or data folder", kind=kind)
+        raise Problem(
+            "this database is for {kind} only: add or leave out --rehearsal, or use another data folder", kind=kind
+        )
 
 
 @contextmanager
