@@ -119,7 +119,7 @@ class _Maker:
         self._old = table.old_prefixes
         self._prefixes = {name: table.prefixes[name] for name in _CARRIERS if name in table.prefixes}
         self._weights = [_CARRIERS[name] for name in self._prefixes]
-        self._long_prefixes = {prefix for group in table.prefixes.values() for prefix in group if len(prefix) > 2}  # noqa: PLR2004
+        self._long_prefixes = {prefix for group in table.prefixes.values() for prefix in group if len(prefix) > 2}  # noqa: PLR2004 - operators own two digits, or more
         self._used: list[str] = []  # national numbers in the order of their making
         self._taken: set[str] = set()
         self._numbers: dict[str, Callable[[], Cell]] = {

@@ -111,7 +111,7 @@ def _is_honest(file: IO[bytes], member: zipfile.ZipInfo) -> bool:
     """Whether a member unpacks to no more than the directory says: readers unpack to the end of the stream."""
     file.seek(member.header_offset + _LOCAL_HEADER - 4)
     lengths = file.read(4)
-    if len(lengths) < 4 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # noqa: PLR2004
+    if len(lengths) < 4 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # noqa: PLR2004 - two lengths of two bytes
         return False
     file.seek(sum(struct.unpack("<HH", lengths)), os.SEEK_CUR)
     if member.compress_type == zipfile.ZIP_STORED:
