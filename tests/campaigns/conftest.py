@@ -14,18 +14,20 @@ from workers.house import House
 
 
 @pytest.fixture
-def owner(site: Site) -> Iterator[psycopg.Connection]:
+def owner(request: pytest.FixtureRequest, site: Site) -> Iterator[psycopg.Connection]:
     """A line of the owner's role; what it does is rolled back at the end."""
-    yield from _rolled_back(site.owner)
+    yield from _rolled_back(request, site.owner)
 
 
 @pytest.fixture
-def app(site: Site) -> Iterator[psycopg.Connection]:
+def app(request: pytest.FixtureRequest, site: Site) -> Iterator[psycopg.Connection]:
     """A line of the program's role; what it does is rolled back at the end."""
-    yield from _rolled_back(site.app)
+    yield from _rolled_back(request, site.app)
 
 
-def _rolled_back(url: str) -> Iterator[psycopg.Connection]:
+def _rolled_back(request: pytest.FixtureRequest, url: str) -> Iterator[psycopg.Connection]:
+    if "house" in request.fixturenames:
+        request.getfixturevalue("house")  # made first, so that it is closed last: its end must not wait for this line
     conn = psycopg.connect(url)
     try:
         yield conn
