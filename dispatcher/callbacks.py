@@ -95,9 +95,9 @@ class Receiver:
             await answer(send, 200)
 
     async def close(self) -> None:
-        """Hand the open segments to the loader."""
+        """Finish what is being written, and hand the segments to the loader."""
         for desk in self._desks.values():
-            desk.spool.hand_on()
+            await desk.spool.close()
 
     def _who(self, scope: Scope) -> tuple[Desk, Callback]:
         """Whose call this is, from method and path alone. One answer for an unknown account and for a wrong secret."""
