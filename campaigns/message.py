@@ -50,18 +50,21 @@ def next_state(state: State, outcome: Outcome, *, latest: bool, retry: bool) -> 
     """
     if outcome >= Outcome.ACCEPTED:
         return max(state, S(outcome)) if state <= S.DELIVERED else S(outcome)
-    if not latest:
+    if not latest or state not in _MOVED_BY[outcome]:
         return state
-    if outcome is Outcome.UNCERTAIN:
-        return S.UNCERTAIN if state in (S.QUEUED, S.CANCELLED, S.EXPIRED, S.SUPPRESSED) else state
-    if state not in (S.QUEUED, S.UNCERTAIN):
-        return state
-    if outcome is Outcome.SKIPPED:
-        return S.SUPPRESSED if state is S.QUEUED else state
-    if outcome is Outcome.REFUSED:
-        return S.REFUSED
-    return S.QUEUED if retry else S.EXPIRED
+    if outcome in (Outcome.NOT_SENT, Outcome.DEFERRED):
+        return S.QUEUED if retry else S.EXPIRED
+    return S.SUPPRESSED if outcome is Outcome.SKIPPED else S(outcome)
 
+
+_MOVED_BY: Mapping[Outcome, tuple[State, ...]] = {
+    Outcome.SKIPPED: (S.QUEUED,),
+    Outcome.UNCERTAIN: (S.QUEUED, S.SUPPRESSED, S.CANCELLED, S.EXPIRED),
+    Outcome.NOT_SENT: (S.QUEUED, S.UNCERTAIN),
+    Outcome.DEFERRED: (S.QUEUED, S.UNCERTAIN),
+    Outcome.REFUSED: (S.QUEUED, S.UNCERTAIN),
+}
+"""Which states weak evidence of the latest attempt moves."""
 
 MAC_BYTES = 6
 OFFSETS = 1 << 16
