@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 import traceback
@@ -51,7 +52,7 @@ def exit_code(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def wait_for(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def wait_for(true: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
     """Look again and again; fails after so many seconds."""
     until = time.monotonic() + seconds
     while not true():
@@ -66,6 +67,7 @@ class Stage:
     site: Site
     house: House
     folder: Path
+    name: str = field(default_factory=lambda: f"{ACCOUNT}-{secrets.token_hex(4)}")  # carriers never share an id
     port: int = 0
     pids: list[int] = field(default_factory=list)
     books: Books | None = None
@@ -73,7 +75,7 @@ class Stage:
     @property
     def truth(self) -> Path:
         """What the simulated carrier took."""
-        return self.folder / f"{ACCOUNT}.log"
+        return self.folder / f"{self.name}.log"
 
     def carrier(self, **faults: Any) -> int:
         """Start (or start again, on the same port) the simulated carrier; its pid."""
@@ -97,7 +99,8 @@ class Stage:
 
     def sender(self, *, licence: float = 0.0, window: int = 500) -> int:
         """Start the worker of the account, as `dispatcher work` does; its pid."""
-        restart.begin_sending(self.house)
+        if not self.books:
+            restart.begin_sending(self.house)
 
         def work() -> None:
             house = assemble.house(replace(self.site, overrides={ACCOUNT: {"port": self.port, "window": window}}))
@@ -123,7 +126,7 @@ class Stage:
             with suppress(ProcessLookupError, ChildProcessError):
                 self.end(pid)
 
-    def go_on(self, wave: Wave, until: Callable[[], bool], seconds: float = 30.0) -> None:
+    def go_on(self, wave: Wave, until: Callable[[], bool], seconds: float = 15.0) -> None:
         """Ring and keep the books until something is true."""
         books = self.books = self.books or Books(self.house)
         rung = 0.0
@@ -132,13 +135,17 @@ class Stage:
             nonlocal rung
             if time.monotonic() - rung > 0.2:
                 acts.ring(self.house, wave)
+                books._slow_at = 0.0  # dead journals and finished waves are looked at five times a second
                 rung = time.monotonic()
             books.step()
             return until()
 
-        wait_for(step, f"the end of {self.counts(wave)}", seconds)
+        try:
+            wait_for(step, "it", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{self.state(wave)} {self.counts(wave)}, {len(self.taken())} taken") from error
 
-    def finish(self, wave: Wave, seconds: float = 30.0) -> dict[State, int]:
+    def finish(self, wave: Wave, seconds: float = 15.0) -> dict[State, int]:
         """Go on until the wave is finished; its counts."""
         self.go_on(wave, lambda: self.state(wave) == "finished", seconds)
         return self.counts(wave)
