@@ -177,7 +177,7 @@ def test_hours_that_end_before_the_last_day_do_not_outlive_it(app: psycopg.Conne
     assert row == (True,)
 
 
-def skip(conn: psycopg.Connection, wave: int, *numbers: int) -> None:
+def leave_out(conn: psycopg.Connection, wave: int, *numbers: int) -> None:
     for no in numbers:
         conn.execute("INSERT INTO wave_skip VALUES (%s, %s)", (wave, no))
 
@@ -198,7 +198,7 @@ def test_a_first_window_names_whom_to_leave_out(
     app: psycopg.Connection, running: Wave, listed: tuple[int, ...], lo: int, want: int, bits: bytes
 ) -> None:
     """Bit i of the bitmap is index lo + i; without anybody to leave out it is empty. The window row keeps it."""
-    skip(app, running.id, *listed)
+    leave_out(app, running.id, *listed)
     if lo:
         open_window(app, running.id, want=lo)
     arguments = right(app, running.id, want=want)
@@ -211,7 +211,7 @@ def test_a_retry_window_leaves_out_by_person_not_by_position(app: psycopg.Connec
     window = open_window(app, running.id, want=10)
     tell(app, running.id, [((window, no), "closed", Outcome.NOT_SENT) for no in (3, 5, 8)])
     fold_all(app, running.id, slot=NOW)
-    skip(app, running.id, 0, 1, 5, 9)
+    leave_out(app, running.id, 0, 1, 5, 9)
     assert take(app, right(app, running.id, kind="retry")) == ("ok", 3, bytes([0b010]))
 
 
