@@ -89,8 +89,29 @@ class Crew:
                 hand.pid = 0
 
     def peak_memory(self) -> dict[str, int]:
-        """Highest resident memory of each process so far, in MiB."""
-        return {hand.name: _peak(hand.pid) for hand in self.hands.values() if hand.pid}
+        """Highest resident memory so far of each process of ours, in MiB; of equal names the largest."""
+        names = {hand.pid: hand.name for hand in self.hands.values()} | {os.getpid(): "parent"}
+        peaks: dict[str, int] = {}
+        for pid in _family(os.getpid()):
+            name = names.get(pid) or _command(pid)
+            peaks[name] = max(peaks.get(name, 0), _peak(pid))
+        return peaks
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(word) for t in threads for word in (t / "children").read_text(encoding="ascii").split()]
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in _family(child))]
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    return "ended"
 
 
 def _be(hand: Hand, log_folder: Path) -> None:
