@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from campaigns.terms import Problem
 from dispatcher.api.errors import NotReadable, TooLarge
@@ -64,7 +65,7 @@ async def _fill(request: Request, sink: _Sink, most: int) -> None:
         while piece := await asyncio.wait_for(anext(stream, b""), IDLE):
             parser.write(piece)
         parser.finalize()
-    except FormParserError:
+    except (FormParserError, ClientDisconnect):
         raise NotReadable("the upload is cut off or not multipart/form-data") from None
     except TimeoutError:
         raise NotReadable("the upload stood still for {seconds} s: send it again", seconds=IDLE) from None
