@@ -45,8 +45,9 @@ def _import(house: House, sealed: Sealed) -> bool:
     """One transaction; False when the journal knows more than the database: then all sending is locked."""
     with house.begin() as conn:
         if newer := recovery.unknown_windows(conn, set(sealed.windows)):
-            recovery.lock_sending(conn, f"journal {sealed.name} names {len(newer)} windows that this database lacks")
-            log.error("sending is locked: journal %s knows more than this database", sealed.name)
+            why = f"journal {sealed.name} names {len(newer)} windows that this database lacks"
+            if recovery.lock_sending(conn, why):
+                log.error("sending is locked: %s", why)
             return False
         uncertain = 0
         for window in recovery.open_windows(conn, sealed.name):

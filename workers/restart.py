@@ -31,11 +31,12 @@ def begin_sending(house: House) -> bool:
         if not ours:
             recovery.pause_all(conn, "the database was restored or copied: look before going on")
             log.error("this database is not the one of the journals: all waves are paused")
-            newer_than_database(house)
         fresh = secrets.randbits(62)
         _write(file, [now, fresh])  # both, so that a death between here and the commit looks like neither
         recovery.set_incarnation(conn, fresh)
     _write(file, [fresh])
+    if not ours:
+        newer_than_database(house)
     return ours
 
 

@@ -119,10 +119,10 @@ class Sending:
         """One batch, or a wait; False when there is nothing to do."""
         if self.journal.broken:
             self._end("the journal cannot be written")
-        if not self.watch.owner or time.monotonic() < self._not_before or not await self._connected():
-            await asyncio.sleep(PAUSE)
-            return True
         try:
+            if not self.watch.owner or time.monotonic() < self._not_before or not await self._connected():
+                await asyncio.sleep(PAUSE)
+                return True
             await self._settle_doubt()
             batch = await windows.claim(await self._database(), self.account.name, self.house.settings.lease)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -233,17 +233,19 @@ class Sending:
 
     def trouble(self, error: ProviderError) -> None:
         """The carrier cannot be used now: back off, doubling. One that refuses us is switched off for a person."""
+        self._switch_off = self._switch_off or isinstance(error, Misconfigured)
         self._open = False
+        if time.monotonic() < self._not_before:  # the other windows of the same fall
+            return
         self._trouble += 1
         wait = min(BACKOFF_MOST, 0.25 * 2 ** min(self._trouble, 7))
         self._not_before = time.monotonic() + wait
-        self._switch_off = self._switch_off or isinstance(error, Misconfigured)
         log.warning("account %s: %s; next try in %.1f s", self.account.name, error.code, wait)
 
     async def _connected(self) -> bool:
         if self._switch_off:
-            self._switch_off = False
             await windows.switch_off(await self._database(), self.account.name)
+            self._switch_off = False
             log.error("account %s is switched off: mend its configuration, then start again", self.account.name)
         if self._open:
             return True

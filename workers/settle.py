@@ -150,9 +150,17 @@ class Settler:
         places = receipts.by_reference(conn, account, [p for p in parsed.values() if p])
         return {receipt: places[p] for receipt, p in parsed.items() if p and p in places}
 
-    @staticmethod
+    def _is_of(self, conn: psycopg.Connection, place: Place, number: int) -> bool:
+        keys = self._house.keys(receipts.campaign_of(conn, place.wave))
+        return receipts.holds(conn, place, keys.number_hash(number))
+
     def _by_provider_ref(
-        conn: psycopg.Connection, account: str, waves: Sequence[int], rest: set[Receipt], found: dict[Receipt, Place]
+        self,
+        conn: psycopg.Connection,
+        account: str,
+        waves: Sequence[int],
+        rest: set[Receipt],
+        found: dict[Receipt, Place],
     ) -> set[Receipt]:
         """Adds to `found`; the receipts whose id was given to several messages are returned, and match nothing."""
         refs = sorted({receipt.provider_ref for receipt in rest if receipt.provider_ref})
@@ -161,6 +169,9 @@ class Settler:
             for ref, there in receipts.by_provider_ref(conn, wave, account, refs).items():
                 places.setdefault(ref, []).extend(there)
         named = {receipt: places[receipt.provider_ref] for receipt in rest if receipt.provider_ref in places}
+        for receipt, there in named.items():
+            if len(there) > 1 and receipt.number:  # ids start again somewhere: the number tells whose it is
+                named[receipt] = [place for place in there if self._is_of(conn, place, receipt.number)] or there
         found |= {receipt: there[0] for receipt, there in named.items() if len(there) == 1}
         ambiguous = {receipt for receipt, there in named.items() if len(there) > 1}
         if ambiguous:

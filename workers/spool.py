@@ -116,9 +116,11 @@ class Spool:
     def hand_on(self) -> None:
         """Give the present segment to the loader."""
         if self._fd >= 0:
-            self._path.rename(self._path.with_suffix(READY))
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1  # whatever happens, nothing more goes into this file
+            try:
+                self._path.rename(self._path.with_suffix(READY))
+            finally:
+                os.close(fd)
 
     async def close(self) -> None:
         """Finish what is being written, then give the segment to the loader."""

@@ -37,7 +37,7 @@ def close_waves(conn: psycopg.Connection) -> list[int]:
     """Finish what can move no more: cancelled rests counted, closed hours expired, done waves marked."""
     done = []
     ended = conn.execute(
-        "SELECT id, state = 'cancelled' FROM wave WHERE finished_at IS NULL AND started_at IS NOT NULL"
+        "SELECT id, state = 'cancelled' FROM wave WHERE finished_at IS NULL"
         " AND (state = 'cancelled' OR (state IN ('running', 'paused') AND closes_at <= now()))"
     ).fetchall()
     for wave, cancelled in ended:

@@ -87,6 +87,18 @@ def by_provider_ref(conn: psycopg.Connection, wave: int, account: str, refs: Seq
     return found
 
 
+def holds(conn: psycopg.Connection, place: Place, number_hash: bytes) -> bool:
+    """Whether the message of an attempt has this number."""
+    row = conn.execute(
+        "SELECT m.number_hash = %s FROM send_window w"
+        " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = %s"
+        f" JOIN {message_table(place.wave)} m ON m.no = CASE w.kind WHEN 'first' THEN %s ELSE r.message_no END"
+        " WHERE w.id = %s",
+        (number_hash, place.idx, place.idx, place.window),
+    ).fetchone()
+    return row == (True,)
+
+
 def uncertain_by_number(
     conn: psycopg.Connection, wave: int, account: str, hashes: Sequence[bytes]
 ) -> dict[bytes, list[Place]]:

@@ -102,6 +102,7 @@ def has_sent(conn: psycopg.Connection) -> bool:
     return conn.execute("SELECT EXISTS (SELECT FROM send_window)").fetchone() == (True,)
 
 
-def lock_sending(conn: psycopg.Connection, reason: str) -> None:
-    """Nothing leaves any more until a person has decided."""
-    conn.execute("UPDATE installation SET locked_reason = %s WHERE locked_reason = ''", (reason,))
+def lock_sending(conn: psycopg.Connection, reason: str) -> bool:
+    """Nothing leaves any more until a person has decided; True when this was news."""
+    cur = conn.execute("UPDATE installation SET locked_reason = %s WHERE locked_reason = ''", (reason,))
+    return cur.rowcount == 1

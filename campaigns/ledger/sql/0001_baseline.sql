@@ -129,7 +129,7 @@ CREATE TABLE wave (
     stop_seq       bigint NOT NULL DEFAULT 0,    -- raised by each pause, resume, cancel
     plan           jsonb NOT NULL,               -- RFC 8785 text of what was approved
     plan_hash      text NOT NULL,
-    approvals_due  smallint NOT NULL,
+    approvals_due  smallint NOT NULL CHECK (approvals_due > 0),
     n              integer NOT NULL,             -- messages
     batch_size     integer NOT NULL CHECK (batch_size > 0),
     opens_at       timestamptz NOT NULL,
@@ -143,6 +143,8 @@ CREATE TABLE wave (
     planned_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
+    CHECK (text IS NULL OR coalesce(text = plan -> 'texts' -> choice ->> 'text'
+        AND text_sha256 = plan -> 'texts' -> choice ->> 'sha256', false)),        -- only a planned text can be sent
     FOREIGN KEY (campaign, version) REFERENCES campaign
 );
 -- Figures that the fold adds to; apart from wave, whose row T1 holds for a moment at each window.
@@ -189,7 +191,8 @@ CREATE TABLE batch (
     stalls      smallint NOT NULL DEFAULT 0,
     class       text NOT NULL DEFAULT '',         -- of a retry batch: why its messages come again
     PRIMARY KEY (wave, kind, seq),
-    CHECK (lo <= cursor AND cursor <= hi AND hi <= lo + size)
+    CHECK (lo <= cursor AND cursor <= hi AND hi <= lo + size),
+    EXCLUDE USING gist (wave WITH =, int4range(lo, hi) WITH &&) WHERE (kind = 'first')   -- whatever sizes are written
 );
 CREATE INDEX batch_due ON batch (account, not_before) WHERE cursor < hi;
 

@@ -30,11 +30,12 @@ CREATE FUNCTION fold(p_wave bigint, p_chunks integer, p_cap integer, p_backoff d
     OUT chunks integer, OUT rows integer, OUT retries integer)
 LANGUAGE plpgsql AS $$
 DECLARE
-    g record; closes timestamptz; due timestamptz;
+    g record; over boolean; due timestamptz;
 BEGIN
     chunks := 0; rows := 0; retries := 0;
     IF NOT pg_try_advisory_xact_lock(p_wave) THEN RETURN; END IF;   -- another folder is at this wave
-    SELECT closes_at INTO closes FROM wave WHERE id = p_wave;
+    -- past its hours or finished, nothing can be tried again: a late "not sent" expires
+    SELECT finished_at IS NOT NULL OR closes_at <= clock_timestamp() INTO over FROM wave WHERE id = p_wave;
     FOR g IN EXECUTE format($q$
         WITH c AS (
             SELECT id FROM chunk WHERE wave = $1 AND NOT folded ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -50,15 +51,17 @@ BEGIN
         ), best AS (
             SELECT DISTINCT ON (no) no, attempt, outcome, given_back, receipt, account FROM e
             ORDER BY no, (outcome >= 5) DESC, attempt DESC, outcome DESC
+        ), weak AS (
+            SELECT DISTINCT no, attempt FROM e WHERE outcome IN (2, 3, 4)
         ), moved AS (
             UPDATE message_%1$s m SET
                 state = CASE
                     WHEN b.outcome >= 5 THEN b.outcome
                     WHEN b.outcome = 0 THEN 8
                     WHEN b.outcome IN (1, 4) THEN b.outcome
-                    WHEN b.given_back OR m.tries + 1 < $3 THEN 0
+                    WHEN NOT $4 AND (b.given_back OR m.tries + 1 < $3) THEN 0
                     ELSE 10 END,
-                attempt = CASE WHEN b.outcome IN (2, 3) AND (b.given_back OR m.tries + 1 < $3)
+                attempt = CASE WHEN b.outcome IN (2, 3) AND NOT $4 AND (b.given_back OR m.tries + 1 < $3)
                     THEN m.attempt + 1 ELSE m.attempt END,
                 tries = CASE WHEN b.outcome IN (2, 3) AND NOT b.given_back THEN m.tries + 1 ELSE m.tries END
             FROM best b
@@ -81,12 +84,13 @@ BEGIN
             UPDATE wave_tally SET
                 receipts = receipts + (SELECT count(*) FROM e WHERE receipt),
                 repeats = repeats + (SELECT count(*) FROM e WHERE receipt) - (SELECT count(*) FROM moved WHERE receipt AND became IN (6, 7)),
-                contradictions = contradictions
-                    + (SELECT count(*) FROM moved WHERE was IN (4, 8, 9, 10) AND became >= 5)
-                    + (SELECT count(*) FROM best b JOIN message_%1$s m ON m.no = b.no
-                        WHERE b.outcome IN (2, 3, 4, 6) AND b.outcome < m.state AND m.state IN (5, 6, 7)
-                        AND (b.outcome = 6 OR b.attempt = m.attempt)
-                        AND NOT EXISTS (SELECT FROM moved WHERE moved.no = b.no))
+                contradictions = contradictions + (SELECT count(*) FROM best b
+                    JOIN message_%1$s m ON m.no = b.no                                    -- as it was before this fold
+                    LEFT JOIN moved v ON v.no = b.no
+                    LEFT JOIN weak k ON k.no = b.no AND k.attempt = m.attempt
+                    WHERE (v.became >= 5 AND (v.was IN (4, 8, 9, 10) OR b.attempt < v.attempt_was))
+                       OR (coalesce(v.became, m.state) IN (5, 6, 7) AND k.no IS NOT NULL)
+                       OR (v.no IS NULL AND m.state = 7 AND b.outcome = 6))
             WHERE wave = $1
         ), again AS (
             SELECT account, carrier, CASE WHEN given_back THEN 'given-back' WHEN outcome = 2 THEN 'not-sent' ELSE 'deferred' END AS class,
@@ -98,7 +102,7 @@ BEGIN
         UNION ALL
         SELECT account, carrier, class, tries, array_agg(no ORDER BY no), array_agg(attempt ORDER BY no), 0, 0
         FROM again GROUP BY account, carrier, class, tries
-    $q$, p_wave) USING p_wave, p_chunks, p_cap
+    $q$, p_wave) USING p_wave, p_chunks, p_cap, over
     LOOP
         chunks := chunks + g.chunks; rows := rows + g.rows;
         IF g.nos IS NULL THEN CONTINUE; END IF;
