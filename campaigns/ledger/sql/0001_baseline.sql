@@ -194,6 +194,12 @@ CREATE TABLE batch (
     CHECK (lo <= cursor AND cursor <= hi AND hi <= lo + size),
     EXCLUDE USING gist (wave WITH =, int4range(lo, hi) WITH &&) WHERE (kind = 'first')   -- whatever sizes are written
 );
+CREATE FUNCTION refuse_new_range() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the range of first batch % is planned and may not change', old.seq USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER range_lock BEFORE UPDATE OF size, hi ON batch FOR EACH ROW
+    WHEN (old.kind = 'first' AND (new.size, new.hi) IS DISTINCT FROM (old.size, old.hi)) EXECUTE FUNCTION refuse_new_range();
 CREATE INDEX batch_due ON batch (account, not_before) WHERE cursor < hi;
 
 -- The intent: one row is the intent of every index in [lo, hi) that skip does not name (section 2).
