@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import signal
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from campaigns.ledger import waves
+from campaigns.ledger import waves, windows
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
 from dispatcher import acts, assemble
@@ -25,6 +26,7 @@ from providers.simulator.truth import read_taken
 from workers import pool, restart
 from workers.books import Books
 from workers.house import House
+from workers.journal import Journal
 
 ACCOUNT = "sim-smpp"
 
@@ -99,9 +101,6 @@ class Stage:
 
     def sender(self, *, licence: float = 0.0, window: int = 500) -> int:
         """Start the worker of the account, as `dispatcher work` does; its pid."""
-        if not self.books:
-            restart.begin_sending(self.house)
-
         def work() -> None:
             house = assemble.house(replace(self.site, overrides={ACCOUNT: {"port": self.port, "window": window}}))
             account = house.accounts[ACCOUNT]
@@ -183,7 +182,35 @@ class Stage:
 def stage(site: Site, house: House, folder: Path) -> Iterator[Stage]:
     """A stage whose processes end with the test."""
     made = Stage(site, house, folder)
+    restart.begin_sending(house)  # before any wave runs: it pauses what it does not know
     try:
         yield made
     finally:
         made.clear()
+
+
+def commit(house: House, journal: Journal, want: int, account: str = ACCOUNT) -> tuple[windows.Batch, windows.Intent]:
+    """One committed intent of an account's next due batch, as a worker with this journal makes it; its lease is kept."""
+
+    async def work() -> tuple[windows.Batch, windows.Intent]:
+        async with await windows.connect(house.database) as conn:
+            cur = await conn.execute("SELECT incarnation FROM installation")
+            row = await cur.fetchone()
+            batch = await windows.claim(conn, account, 60)
+            assert batch
+            journal.claim(batch)
+            intent = await windows.take(
+                conn, batch, want, journal=journal.name, incarnation=row[0] if row else 0,
+                keys=house.keys(batch.campaign), at_point=lambda _: None,
+            )  # fmt: skip
+            assert isinstance(intent, windows.Intent), intent
+            return batch, intent
+
+    return asyncio.run(work())
+
+
+def fold_all(house: House) -> None:
+    """Fold whatever waits."""
+    books = Books(house)
+    while books.fold():
+        pass

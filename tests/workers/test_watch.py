@@ -1,0 +1,236 @@
+"""What a worker looks at before each socket write, against the real database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from campaigns.ledger import waves
+from tests.cluster import Started
+from workers import watch as watches
+from workers.house import House
+from workers.watch import Watch
+
+ACCOUNT = "sim-smpp"
+NEVER = 4e9  # unix time
+
+
+def made(house: House, holder: int = 1, *, share: float = 5.0, stop_file: Path | None = None) -> Watch:
+    return Watch(
+        house.database, ACCOUNT, holder, rate=10, share=share, stop_file=stop_file or house.settings.kill_switch_file
+    )
+
+
+async def until(true: Callable[[], bool], seconds: float = 8.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        await asyncio.sleep(0.005)
+
+
+def test_before_the_first_look_nothing_may_leave(house: House) -> None:
+    """A watch that has not polled, or polls no more, halts; one good poll opens."""
+
+    async def work() -> None:
+        watch = made(house)
+        assert watch.halted(1, 0, NEVER) == "stale"
+        assert not watch.owner
+        watch.start()
+        await until(lambda: watch.owner)
+        assert watch.halted(1, 0, NEVER) == ""
+        await watch.stop()
+        watch._polled -= watches.STALE  # so much later
+        assert watch.halted(1, 0, NEVER) == "stale"
+        assert not watch.owner
+
+    asyncio.run(work())
+
+
+def test_a_poll_counts_from_its_beginning(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that was long on its way is no fresh knowledge: a stop may lie between it and now."""
+    monkeypatch.setattr(watches, "STALE", 0.2)
+
+    async def work() -> None:
+        watch = made(house)
+        async with await psycopg.AsyncConnection.connect(house.database, autocommit=True) as conn:
+            await watch._poll(conn)
+            assert watch.owner
+            with house.begin() as other:
+                other.execute("UPDATE share SET rate = 11")  # holds the row that the poll wants
+                polling = asyncio.create_task(watch._poll(conn))
+                await asyncio.sleep(0.25)
+            await polling
+        assert watch.halted(1, 0, NEVER) == "stale"
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("act", "state"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_a_stop_is_heard_without_a_poll(
+    house: House, started: Started, monkeypatch: pytest.MonkeyPatch, act: str, state: str
+) -> None:
+    """With polls switched off, the NOTIFY of a pause or cancel alone halts the wave."""
+    monkeypatch.setattr(watches, "EVERY", 3600)
+    monkeypatch.setattr(watches, "STALE", 3600)
+    wave = started(n=5)
+
+    async def work() -> None:
+        watch = made(house)
+        watch.start()
+        await until(lambda: watch.owner)
+        assert watch.halted(wave.id, wave.stop_seq, NEVER) == ""
+        with house.begin() as conn:
+            assert waves.move(conn, wave.id, "an", act, "tested").state == state
+        await until(lambda: watch.halted(wave.id, wave.stop_seq, NEVER) == "stopped")
+        await watch.stop()
+
+    asyncio.run(work())
+
+
+def test_a_resumed_waves_newer_claim_is_not_stopped_by_an_older_look(house: House, started: Started) -> None:
+    """stop_seq only grows: what a claim knows from the database outranks what the watch saw before."""
+    wave = started(n=5)
+
+    async def work() -> None:
+        watch = made(house)
+        watch.start()
+        await until(lambda: watch.owner)
+        assert watch.halted(wave.id, wave.stop_seq + 2, NEVER) == ""
+        assert watch.halted(wave.id, wave.stop_seq - 1, NEVER) == "stopped"
+        await watch.stop()
+
+    asyncio.run(work())
+
+
+def test_the_kill_switch_halts_everything(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the file exists nothing may leave and no batch is asked for; without it the work goes on."""
+    monkeypatch.setattr(watches, "EVERY", 0.02)
+    switch = tmp_path / "kill-switch"
+
+    async def work() -> None:
+        watch = made(house, stop_file=switch)
+        watch.start()
+        await until(lambda: watch.owner)
+        switch.touch()
+        await until(lambda: watch.halted(1, 0, NEVER) == "locked")
+        assert not watch.owner
+        switch.unlink()
+        await until(lambda: watch.halted(1, 0, NEVER) == "" and watch.owner)
+        await watch.stop()
+
+    asyncio.run(work())
+
+
+def test_a_locked_installation_halts_everything(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason in the installation's row is a stop for all waves."""
+    monkeypatch.setattr(watches, "EVERY", 0.02)
+
+    async def work() -> None:
+        watch = made(house)
+        watch.start()
+        await until(lambda: watch.owner)
+        with house.begin() as conn:
+            conn.execute("UPDATE installation SET locked_reason = 'tested'")
+        await until(lambda: watch.halted(1, 0, NEVER) == "locked")
+        await watch.stop()
+
+    asyncio.run(work())
+
+
+def test_closed_hours_halt(house: House) -> None:
+    """From the end of the hours on nothing leaves, whatever was claimed before."""
+
+    async def work() -> None:
+        watch = made(house)
+        watch.start()
+        await until(lambda: watch.owner)
+        assert watch.halted(1, 0, time.time() - 0.001) == "hours"
+        assert watch.halted(1, 0, time.time() + 60) == ""
+        await watch.stop()
+
+    asyncio.run(work())
+
+
+def test_one_of_two_holds_the_licence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers of one account: exactly one may send; the other only after the first one's share ran out, never both."""
+    monkeypatch.setattr(watches, "EVERY", 0.02)
+    monkeypatch.setattr(watches, "STALE", 0.15)
+
+    async def work() -> None:
+        pair = [made(house, holder, share=0.3) for holder in (1, 2)]
+        for watch in pair:
+            watch.start()
+        await until(lambda: any(watch.owner for watch in pair))
+        for _ in range(20):
+            assert sum(watch.owner for watch in pair) <= 1
+            await asyncio.sleep(0.005)
+        first, second = sorted(pair, key=lambda watch: not watch.owner)
+        assert second.halted(1, 0, NEVER) == "share"
+        await first.stop()
+        given_up = time.monotonic()
+        while not second.owner:
+            assert not (first.owner and second.owner)
+            await asyncio.sleep(0.005)
+            assert time.monotonic() - given_up < 8
+        assert not first.owner
+        assert time.monotonic() - given_up >= 1.0  # a freed licence rests for one second
+        await second.stop()
+
+    asyncio.run(work())
+
+
+def test_a_cut_connection_is_made_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database cuts every line: the watch comes back by itself."""
+    monkeypatch.setattr(watches, "EVERY", 0.02)
+
+    async def work() -> None:
+        watch = made(house)
+        watch.start()
+        await until(lambda: watch.owner)
+        with house.begin() as conn:
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = current_user AND pid <> pg_backend_pid()"
+            )
+        seen = watch._polled
+        await until(lambda: watch._polled > seen + 0.1)
+        assert watch.halted(1, 0, NEVER) == ""
+        await watch.stop()
+
+    asyncio.run(work())
+
+
+def test_a_file_that_cannot_be_asked_for_halts_and_heals(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the kill switch cannot be looked at, nothing is sent; once it can, the work goes on."""
+    monkeypatch.setattr(watches, "EVERY", 0.02)
+    monkeypatch.setattr(watches, "STALE", 0.2)
+
+    class Stubborn:
+        """A path whose disk fails."""
+
+        sick = False
+
+        def exists(self) -> bool:
+            if self.sick:
+                raise PermissionError("no")
+            return False
+
+    async def work() -> None:
+        file = Stubborn()
+        watch = Watch(house.database, ACCOUNT, 1, rate=1, share=5, stop_file=file)
+        watch.start()
+        await until(lambda: watch.owner)
+        file.sick = True
+        await until(lambda: watch.halted(1, 0, NEVER) == "stale")
+        file.sick = False
+        await until(lambda: watch.owner)
+        await watch.stop()
+
+    asyncio.run(work())
