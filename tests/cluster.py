@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger import audiences, registry, waves
+from campaigns.ledger import audiences, plans, registry, waves
 from campaigns.ledger.people import Person, add_person
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
@@ -56,6 +56,7 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE installation SET locked_reason = '' WHERE locked_reason <> ''")
         conn.execute("DELETE FROM share")
+        conn.execute("DELETE FROM suppression")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,9 @@ class Planned:
         self, *, n: int = 40, seed: int = 1, account: str = "", units: tuple[str, ...] = (), **changes: Any
     ) -> Wave:
         """Plan a wave of `n` messages."""
-        audience = self.audience(n=n, seed=seed, units=units)
-        return acts.plan_wave(self.house, self.draft(audience, account=account, **changes), AUTHOR.login)
+        draft = self.draft(self.audience(n=n, seed=seed, units=units), account=account, **changes)
+        with self.house.begin() as conn:
+            return plans.plan(conn, draft, AUTHOR.login, self.house.keys(CAMPAIGN))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ def test_a_retry_batch_holds_its_messages_in_order_without_gaps(owner: psycopg.C
         fold_all(owner, running.id)
     rows = owner.execute(
         "SELECT b.seq, b.hi, array_agg(r.idx ORDER BY r.idx), count(DISTINCT r.message_no),"
-        f" bool_and(m.carrier = b.carrier) FROM batch b JOIN retry_item r ON (r.wave, r.batch) = (b.wave, b.seq) JOIN message_{running.id} m"
-        " ON m.no = r.message_no WHERE b.wave = %s AND b.kind = 'retry' GROUP BY b.seq, b.hi",
+        " bool_and(m.carrier = b.carrier) FROM batch b JOIN retry_item r ON (r.wave, r.batch) = (b.wave, b.seq)"
+        f" JOIN message_{running.id} m ON m.no = r.message_no WHERE b.wave = %s AND b.kind = 'retry' GROUP BY 1, 2",
         (running.id,),
     ).fetchall()
     assert sum(row[1] for row in rows) == running.n
@@ -165,7 +165,7 @@ def test_what_cannot_be_sent_any_more_does_not_wait(
 def test_the_rest_of_an_ended_wave_is_counted(
     owner: psycopg.Connection, running: Wave, state: str, rest: State
 ) -> None:
-    """Cancelled, or its hours over: what waited becomes cancelled or expired, what had been sent stays, the wave ends."""
+    """Cancelled, or its hours over: what waited becomes cancelled or expired, what was sent stays."""
     sent = open_all(owner, running.id)
     tell(owner, running.id, [(sent[no], "answer", Outcome.ACCEPTED) for no in range(5)])
     owner.execute(
