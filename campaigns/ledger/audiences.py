@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from campaigns.audience import Chunk
+from campaigns.ledger import people
 from campaigns.ledger.names import new_id
 from campaigns.sealing import CampaignKeys, Keyring
 from campaigns.terms import Problem, Verdict
@@ -34,6 +35,7 @@ def create(conn: psycopg.Connection, campaign: str, name: str, author: str) -> i
     conn.execute(
         "INSERT INTO audience (id, campaign, name, author) VALUES (%s, %s, %s, %s)", (audience, campaign, name, author)
     )
+    people.record(conn, author, "audience.create", str(audience), campaign=campaign)
     return audience
 
 
@@ -183,6 +185,9 @@ class Frozen:
 
 def freeze(conn: psycopg.Connection, audience: int, keys: CampaignKeys) -> Frozen:
     """Close an audience to more files and read it whole; the same answer each time."""
+    broken = "SELECT name FROM audience_file WHERE audience = %s AND NOT complete"
+    if half := conn.execute(broken, (audience,)).fetchone():
+        raise Problem("file {name} was not read to its end: make a new audience", name=half[0])
     conn.execute("UPDATE audience SET frozen_at = coalesce(frozen_at, now()) WHERE id = %s", (audience,))
     rows = conn.execute(
         "SELECT carrier, unit, number_hash FROM audience_row WHERE audience = %s ORDER BY file, line", (audience,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
         "version": draft.version,
         "campaign_digest": draft.campaign_digest,
         "wave": draft.no,
+        "name": draft.name,
         "rehearsal": draft.rehearsal,
         "texts": {choice: dict(text) for choice, text in draft.texts.items()},
         "senders": {carrier: draft.senders[carrier] for carrier in counts},
@@ -130,6 +132,9 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "day_closes": draft.day_closes.isoformat(),
         },
         "delivery": "at most once",
+        "batch_size": draft.batch_size,
+        "approvals_due": draft.approvals_due,
+        "cool_down": int(draft.cool_down.total_seconds()),
         "ceiling": {
             "messages": len(frozen.numbers),
             "segments": len(frozen.numbers) * segments,
@@ -149,6 +154,7 @@ def _write_messages(
     slots: dict[int, list[int]] = {}
     for row, carrier in enumerate(frozen.carriers):
         slots.setdefault(carrier, []).append(row)
+    step = math.lcm(draft.batch_size, BLOCK)  # a carrier begins with a batch and with a block of its own
     start = 0
     with conn.cursor() as cur:
         with cur.copy(
@@ -158,13 +164,13 @@ def _write_messages(
             for carrier in sorted(slots):
                 for offset, row in enumerate(slots[carrier]):
                     copy.write_row((start + offset, frozen.units[row], carrier, frozen.hashes[row]))
-                start = _ceil(start + len(slots[carrier]), draft.batch_size)
+                start = _ceil(start + len(slots[carrier]), step)
         start = 0
         for carrier in sorted(slots):
             numbers = array("Q", [frozen.numbers[row] for row in slots[carrier]])
             _seal_blocks(cur, wave, start, numbers, keys)
             _make_batches(cur, wave, draft, carrier, draft.accounts[carriers[carrier]], start, len(numbers))
-            start = _ceil(start + len(numbers), draft.batch_size)
+            start = _ceil(start + len(numbers), step)
         cur.execute(
             "INSERT INTO wave_count (wave, carrier, unit, state, n) SELECT %s, m.carrier, m.unit, s.state,"
             " CASE s.state WHEN 0 THEN m.n ELSE 0 END"

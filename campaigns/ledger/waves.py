@@ -87,11 +87,24 @@ def approve(
         " ON CONFLICT DO NOTHING RETURNING id",
         (wave, found.plan_hash, person.login, choice, reason, typed),
     ).fetchone()
-    if made:
+    if not made:
+        _same_choice(conn, found, person, choice)
+    else:
         people.record(
             conn, person.login, "wave.approve", str(wave), plan_hash=found.plan_hash, choice=choice, reason=reason
         )
     return max(0, found.approvals_due - len(approvals(conn, found)))
+
+
+def _same_choice(conn: psycopg.Connection, wave: Wave, person: people.Person, choice: str) -> None:
+    """A second approval by the same person counts once; another choice is told, not swallowed."""
+    given = next(approval for approval in approvals(conn, wave) if approval.person == person.login)
+    if given.choice != choice:
+        raise Problem(
+            "{login} has already chosen '{choice}' for this plan: cancel the wave and plan it again for another text",
+            login=person.login,
+            choice=given.choice,
+        )
 
 
 @dataclass(frozen=True, slots=True)

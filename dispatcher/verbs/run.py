@@ -75,7 +75,7 @@ def work(
 ) -> None:
     """Work in this process."""
     from dispatcher import assemble  # noqa: PLC0415 - as above
-    from workers import pool  # noqa: PLC0415 - as above
+    from workers import pool, restart  # noqa: PLC0415 - as above
 
     desk = desk_of(context)
     settings = desk.settings()
@@ -85,7 +85,10 @@ def work(
         if name not in known:
             raise Problem("there is no work called {name}: take one of {known}", name=name, known=", ".join(known))
         desk.answer(work=name)
-        pool.run(assemble.house(_reachable(site)), name)
+        house = assemble.house(_reachable(site))
+        if name == "sweeper":  # the one of its kind: it looks whether this is still the database of the journals
+            restart.begin_sending(house)
+        pool.run(house, name)
 
 
 def _reachable(site: Site) -> Site:

@@ -159,7 +159,7 @@ class SmppSimulator:
         self.acknowledged: list[Owed] = []
         self._credentials = (system_id.encode(), password.encode())
         self._truth = TruthFile(truth)
-        self._prefix = f"{zlib.crc32(truth.name.encode()):08x}"  # two simulated carriers never give the same id
+        self._prefix = f"{zlib.crc32(str(truth.absolute()).encode()):08x}"  # two truth files never hold the same id
         self._chains = Chains()
         self._first_try: dict[str, int] = {}  # number -> parts of its first chain that are still to be throttled
         self._due: dict[int, list[Owed]] = {}  # tick -> receipts
