@@ -101,6 +101,7 @@ class Stage:
 
     def sender(self, *, licence: float = 0.0, window: int = 500) -> int:
         """Start the worker of the account, as `dispatcher work` does; its pid."""
+
         def work() -> None:
             house = assemble.house(replace(self.site, overrides={ACCOUNT: {"port": self.port, "window": window}}))
             account = house.accounts[ACCOUNT]
@@ -190,7 +191,7 @@ def stage(site: Site, house: House, folder: Path) -> Iterator[Stage]:
 
 
 def commit(house: House, journal: Journal, want: int, account: str = ACCOUNT) -> tuple[windows.Batch, windows.Intent]:
-    """One committed intent of an account's next due batch, as a worker with this journal makes it; its lease is kept."""
+    """One committed intent of an account's next due batch, as a worker with this journal makes it; leased."""
 
     async def work() -> tuple[windows.Batch, windows.Intent]:
         async with await windows.connect(house.database) as conn:

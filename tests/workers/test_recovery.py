@@ -75,7 +75,7 @@ def locked(house: House) -> str:
 
 
 def test_each_index_ends_as_its_lines_say(house: House, wave: Wave) -> None:
-    """Heard is heard, written and unheard is uncertain, the rest goes back; the window is closed, the journal put away."""
+    """Heard is heard, written and unheard is uncertain, the rest goes back; the journal is put away."""
     dead = Dead(house)
     assert import_dead(house) == 1
     assert dead.outcomes() == [ACCEPTED, REFUSED, *[UNCERTAIN] * 4, *[NOT_SENT] * 4]
@@ -84,7 +84,7 @@ def test_each_index_ends_as_its_lines_say(house: House, wave: Wave) -> None:
     assert (dead.path.parent / PUT_AWAY / dead.path.name).exists()
     fold_all(house)
     with house.begin() as conn:
-        rows = dict(
+        rows: dict[int, int] = dict(
             conn.execute("SELECT state, sum(n)::int FROM wave_count WHERE wave = %s GROUP BY 1", (wave.id,)).fetchall()
         )
     assert (rows[State.ACCEPTED], rows[State.REFUSED], rows[State.UNCERTAIN]) == (1, 1, 4)
@@ -179,7 +179,9 @@ def test_a_journal_of_another_boot_proves_no_absence(house: House, wave: Wave) -
     assert dead.outcomes() == [ACCEPTED, REFUSED, *[UNCERTAIN] * 8]
 
 
-@pytest.mark.parametrize("line", ["S 12 0 5W 77", "R", "S 1", "W x y", "R 999 5 5 - -", "J2", "S 888 0 5", "\x00\xff\x00"])
+@pytest.mark.parametrize(
+    "line", ["S 12 0 5W 77", "R", "S 1", "W x y", "R 999 5 5 - -", "J2", "S 888 0 5", "\x00\xff\x00"]
+)
 def test_an_unreadable_journal_proves_nothing_and_stops_nobody(house: House, wave: Wave, line: str) -> None:
     """One bad line: at worst all its windows are uncertain, never sent again; the other journals are imported."""
     spoilt = Dead(house)
@@ -216,9 +218,7 @@ def test_other_machines_windows_are_not_ours_to_judge(house: House, wave: Wave) 
             )
     assert import_dead(house) == 0
     with house.begin() as conn:
-        row = conn.execute(
-            "SELECT count(*) FROM send_window WHERE wave = %s AND closed IS NULL", (wave.id,)
-        ).fetchone()
+        row = conn.execute("SELECT count(*) FROM send_window WHERE wave = %s AND closed IS NULL", (wave.id,)).fetchone()
     assert row == (2,)
 
 
@@ -227,7 +227,8 @@ def test_a_journal_that_knows_more_than_the_database_locks_all_sending(house: Ho
     foreign = Journal(house.folder("journals"), new_id(), 0)
     path = house.folder("journals") / foreign.name
     foreign.window(
-        Batch(999, "first", 0, 1, 0, 9, 1, 1, 0, "hash", "c", "t", "s", 1, 0.0), Intent(888, 0, 9, [])  # type: ignore[arg-type]
+        Batch(999, "first", 0, 1, 0, 9, 1, 1, 0, "hash", "c", "t", "s", 1, 0.0),
+        Intent(888, 0, 9, []),  # type: ignore[arg-type]
     )
     foreign.close()
     import_dead(house)
@@ -254,7 +255,9 @@ def test_a_restored_database_starts_paused(house: House, wave: Wave) -> None:
 
     pid = fork(work)
     until = time.monotonic() + 8
-    while (ended := os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None and time.monotonic() < until:
+    while (
+        ended := os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    ) is None and time.monotonic() < until:
         time.sleep(0.02)
     if ended is None:
         os.kill(pid, 9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def used_within(sent: list[tuple[float, int]], seconds: float) -> int:
 
 @given(licence=LICENCES, segments=st.integers(1, 10), steps=STEPS)
 def test_no_sliding_second_is_above_the_licence(licence: float, segments: int, steps: list[tuple[float, int]]) -> None:
-    """Whatever is asked and when: a second never sees more segments than the licence, but one message is never split."""
+    """Whatever is asked: no second sees more segments than the licence, but one message is never split."""
     pace, now, sent = Pace(licence), 100.0, []
     for pause, want in steps:
         now += pause
@@ -37,19 +39,20 @@ def test_no_sliding_second_is_above_the_licence(licence: float, segments: int, s
 @given(licence=st.floats(min_value=0.02, max_value=0.999), segments=st.integers(1, 10))
 def test_a_slow_licence_is_kept_over_its_own_period(licence: float, segments: int) -> None:
     """Below one message a second: two messages are never nearer than the licence allows."""
-    pace, now, sent = Pace(licence), 0.0, []
+    pace, now = Pace(licence), 0.0
+    sent: list[float] = []
     while len(sent) < 5:
         granted, wait = pace.grant(now, 3, segments)
         if granted:
             sent.append(now)
         else:
             now += wait
-    assert min(b - a for a, b in zip(sent, sent[1:], strict=False)) >= segments / licence - 1e-6
+    assert min(b - a for a, b in pairwise(sent)) >= segments / licence - 1e-6
 
 
 @given(licence=LICENCES, segments=st.integers(1, 10))
 def test_who_waits_as_told_is_never_starved(licence: float, segments: int) -> None:
-    """After waiting as long as it was told, a worker gets something: each second of waiting is at most one refusal away."""
+    """After waiting as long as it was told, a worker gets something, at the latest at its second question."""
     pace, now = Pace(licence), 5.0
     refusals = 0
     for _ in range(60):
@@ -62,7 +65,19 @@ def test_who_waits_as_told_is_never_starved(licence: float, segments: int) -> No
 
 @pytest.mark.parametrize(
     ("licence", "segments"),
-    [(1, 1), (30, 1), (30, 7), (500, 1), (500, 3), (10 / 13, 1), (30 / 31, 1), (5 / 13, 2), (0.1, 1), (5, 7), (20_000, 7)],
+    [
+        (1, 1),
+        (30, 1),
+        (30, 7),
+        (500, 1),
+        (500, 3),
+        (10 / 13, 1),
+        (30 / 31, 1),
+        (5 / 13, 2),
+        (0.1, 1),
+        (5, 7),
+        (20_000, 7),
+    ],
 )
 def test_a_licence_is_used(licence: float, segments: int) -> None:
     """Asked without end, the pace uses what whole messages fit into the licence, less the 10 ms for the way."""

@@ -157,7 +157,7 @@ def test_closed_hours_halt(house: House) -> None:
 
 
 def test_one_of_two_holds_the_licence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two workers of one account: exactly one may send; the other only after the first one's share ran out, never both."""
+    """Two workers of one account: one may send, the other only when the first one's share has run out, never both."""
     monkeypatch.setattr(watches, "EVERY", 0.02)
     monkeypatch.setattr(watches, "STALE", 0.15)
 
