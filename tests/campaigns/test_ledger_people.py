@@ -32,9 +32,10 @@ def audited(conn: psycopg.Connection, wave: Wave) -> list[tuple[str, str]]:
     return [(person, act) for person, act in rows]
 
 
-@pytest.fixture
-def wave(planned: Planned) -> Wave:
-    return planned(n=12, account="sim-smpp")
+@pytest.fixture(scope="module")
+def wave(built: House, tmp_path_factory: pytest.TempPathFactory) -> Wave:
+    """A planned wave, for tests that roll back what they do to it."""
+    return Planned(built, tmp_path_factory.mktemp("lists"))(n=12, account="sim-smpp")
 
 
 REFUSED: dict[str, tuple[Person, dict[str, Any], str]] = {
