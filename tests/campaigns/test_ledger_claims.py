@@ -11,12 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from campaigns.ledger import windows
+from campaigns.ledger import fold, windows
 from campaigns.ledger.reading import Numbers
 from campaigns.ledger.waves import move
+from campaigns.terms import State
 from dispatcher.assemble import Site
 from tests.cluster import APPROVER, Started
-from tests.hand import one, right, take
+from tests.hand import messages, one, right, take
 from workers.house import House
 
 
@@ -75,6 +76,28 @@ def test_a_window_waits_for_a_pause_under_way(site: Site, started: Started, app:
     app.commit()
     thread.join()
     assert found == ["stopped"]
+
+
+def test_hours_that_end_during_a_window_wait_for_it(
+    site: Site, started: Started, owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    """A window taken in the last moment is seen by the book-keeper who ends the wave: its messages do not expire."""
+    wave = started(n=20, account="sim-smpp")
+    arguments = right(app, wave.id, want=5)
+    app.commit()
+    with app.transaction(force_rollback=True):
+        assert take(app, arguments)[0] == "ok"
+        row = one(app, "SELECT w FROM send_window w WHERE id = %s", arguments["id"])
+    owner.execute("UPDATE wave SET opens_at = '2024-01-01', closes_at = clock_timestamp() WHERE id = %s", (wave.id,))
+    owner.commit()
+    app.execute("SELECT FROM wave WHERE id = %s FOR SHARE", (wave.id,))  # as T1 does, a moment before the end
+    app.execute("INSERT INTO send_window SELECT (%s::send_window).*", row)
+    thread, found = meanwhile(site, fold.close_waves)
+    app.commit()
+    thread.join()
+    assert found == [[]]
+    assert {state for state, _, _ in messages(app, wave.id).values()} == {State.QUEUED}
+    assert take(app, right(app, wave.id))[0] == "hours"
 
 
 async def claim(site: Site) -> windows.Batch | None:
