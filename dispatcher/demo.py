@@ -22,6 +22,7 @@ from campaigns.ledger import audiences, counts, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
 from campaigns.terms import State, Verdict
+from config.carriers import load_carriers
 from config.problem import Problem
 from config.settings import Settings
 from dispatcher import acts, assemble, crew, live, truths
@@ -248,7 +249,8 @@ class _Demo:
 
     def _watch(self, house: House, wave: Wave, began: float) -> float:
         """Live bars until nothing moves any more; seconds from the start to the last news."""
-        with live.bars(self.stage.console, wave, self.words) as bars:
+        names = {carrier.id: carrier.name for carrier in load_carriers(house.settings.carriers_file)}
+        with live.bars(self.stage.console, self.words, names) as bars:
             last, news = None, time.monotonic()
             while True:
                 for name in self.crew.watch():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,7 +12,6 @@ from rich.live import Live as Screen
 from rich.table import Table
 
 from campaigns.ledger.counts import Live
-from campaigns.ledger.waves import Wave
 from campaigns.terms import State
 from dispatcher.words import Words
 
@@ -25,8 +24,8 @@ WIDTH = 30
 class Bars:
     """Shows counts; on a terminal as a table that lives, else a line every two seconds."""
 
-    def __init__(self, console: Console, words: Words, screen: Screen | None) -> None:
-        self._console, self._words, self._screen = console, words, screen
+    def __init__(self, console: Console, words: Words, names: Mapping[str, str], screen: Screen | None) -> None:
+        self._console, self._words, self._names, self._screen = console, words, names, screen
         self._began = self._said = time.monotonic()
 
     def show(self, now: Live) -> None:
@@ -47,21 +46,34 @@ class Bars:
         for state in SHOWN:
             table.add_column(self._name(state), justify="right")
         for carrier, counts in now.by_carrier.items():
-            table.add_row(carrier, _bar(counts), *(self._words.number(counts.get(state, 0)) for state in SHOWN))
+            table.add_row(self._names.get(carrier, carrier), _bar(counts), *self._figures(counts))
+        table.add_section()
+        whole = {state: now.of(state) for state in State}
+        table.add_row(self._words.say("total"), _bar(whole), *self._figures(whole), style="bold")
         return table
 
+    def _figures(self, counts: Mapping[State, int]) -> list[str]:
+        return [self._words.number(counts.get(state, 0)) for state in SHOWN]
 
-def _bar(counts: dict[State, int]) -> str:
-    total = sum(counts.values()) or 1
-    return "".join(f"[{FILL[s][1]}]{FILL[s][0] * round(WIDTH * counts.get(s, 0) / total)}[/]" for s in SHOWN)
+
+def _bar(counts: Mapping[State, int]) -> str:
+    """Always WIDTH wide: each bucket ends where its share of the running sum ends."""
+    total = sum(counts.get(state, 0) for state in SHOWN) or 1
+    parts, done, drawn = [], 0, 0
+    for state in SHOWN:
+        done += counts.get(state, 0)
+        end = round(WIDTH * done / total)
+        sign, colour = FILL[state]
+        parts.append(f"[{colour}]{sign * (end - drawn)}[/]")
+        drawn = end
+    return "".join(parts)
 
 
 @contextmanager
-def bars(console: Console, wave: Wave, words: Words) -> Iterator[Bars]:
-    """Bars of a wave for as long as the block lasts."""
-    del wave
+def bars(console: Console, words: Words, names: Mapping[str, str]) -> Iterator[Bars]:
+    """Bars for as long as the block lasts; `names` are the carriers' as people know them."""
     if not console.is_terminal or not sys.stderr.isatty():
-        yield Bars(console, words, None)
+        yield Bars(console, words, names, None)
         return
     with Screen(console=console, refresh_per_second=8, transient=False) as screen:
-        yield Bars(console, words, screen)
+        yield Bars(console, words, names, screen)
