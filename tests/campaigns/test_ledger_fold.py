@@ -226,7 +226,8 @@ def test_two_folders_fold_each_chunk_once(site: Site, started: Started, app: psy
     wave = started(n=60, account="sim-smpp")
     places = list(open_all(app, wave.id).values())
     app.commit()
-    chunks, done = 40, []
+    chunks = 40
+    done: list[int] = []
 
     def keep_folding() -> None:
         with psycopg.connect(site.app) as line:

@@ -13,39 +13,39 @@ from tests.cluster import AUTHOR, SECOND
 from tests.hand import NOW, fold_all, one, open_window, right, take, tell
 
 CHANGED = {
-    "the lease was never given": ("lease", "UPDATE batch SET lease_token = NULL, lease_until = NULL"),
-    "the lease is over": ("lease", "UPDATE batch SET lease_until = clock_timestamp()"),
-    "the lease has no end": ("lease", "UPDATE batch SET lease_until = NULL"),
+    "the lease was never given": ("lease", "UPDATE batch SET lease_token = NULL, lease_until = NULL WHERE wave = %s"),
+    "the lease is over": ("lease", "UPDATE batch SET lease_until = clock_timestamp() WHERE wave = %s"),
+    "the lease has no end": ("lease", "UPDATE batch SET lease_until = NULL WHERE wave = %s"),
     "sending is locked": ("locked", "UPDATE installation SET locked_reason = 'restored'"),
     "the database was replaced": ("incarnation", "UPDATE installation SET incarnation = incarnation + 1"),
-    "not started": ("stopped", "UPDATE wave SET state = 'planned'"),
-    "paused": ("stopped", "UPDATE wave SET state = 'paused'"),
-    "cancelled": ("stopped", "UPDATE wave SET state = 'cancelled'"),
-    "finished": ("stopped", "UPDATE wave SET state = 'finished'"),
-    "stopped and resumed since": ("stop_seq", "UPDATE wave SET stop_seq = stop_seq + 1"),
-    "another plan": ("plan", "UPDATE wave SET plan_hash = 'another'"),
-    "not yet open": ("hours", "UPDATE wave SET opens_at = clock_timestamp() + interval '1 h'"),
-    "closed": ("hours", "UPDATE wave SET opens_at = '2024-01-01', closes_at = clock_timestamp()"),
-    "before the day's hours": ("hours", "UPDATE wave SET day_opens = '23:59:59.999999'"),
-    "after the day's hours": ("hours", "UPDATE wave SET day_closes = '00:00:00.000001'"),
-    "a real wave, a simulated account": ("rehearsal", "UPDATE wave SET rehearsal = false"),
+    "not started": ("stopped", "UPDATE wave SET state = 'planned' WHERE id = %s"),
+    "paused": ("stopped", "UPDATE wave SET state = 'paused' WHERE id = %s"),
+    "cancelled": ("stopped", "UPDATE wave SET state = 'cancelled' WHERE id = %s"),
+    "finished": ("stopped", "UPDATE wave SET state = 'finished' WHERE id = %s"),
+    "stopped and resumed since": ("stop_seq", "UPDATE wave SET stop_seq = stop_seq + 1 WHERE id = %s"),
+    "another plan": ("plan", "UPDATE wave SET plan_hash = 'another' WHERE id = %s"),
+    "not yet open": ("hours", "UPDATE wave SET opens_at = clock_timestamp() + interval '1 h' WHERE id = %s"),
+    "closed": ("hours", "UPDATE wave SET opens_at = '2024-01-01', closes_at = clock_timestamp() WHERE id = %s"),
+    "before the day's hours": ("hours", "UPDATE wave SET day_opens = '23:59:59.999999' WHERE id = %s"),
+    "after the day's hours": ("hours", "UPDATE wave SET day_closes = '00:00:00.000001' WHERE id = %s"),
+    "a real wave, a simulated account": ("rehearsal", "UPDATE wave SET rehearsal = false WHERE id = %s"),
     "a rehearsal, a real account": ("rehearsal", "UPDATE account SET simulated = false"),
     "a rehearsal in a real installation": ("rehearsal", "UPDATE installation SET rehearsal = false"),
     "all real in an installation for rehearsals": (
         "rehearsal",
-        "WITH a AS (UPDATE account SET simulated = false) UPDATE wave SET rehearsal = false",
+        "WITH a AS (UPDATE account SET simulated = false) UPDATE wave SET rehearsal = false WHERE id = %s",
     ),
     "the account is switched off": ("account", "UPDATE account SET enabled = false"),
-    "not due yet": ("early", "UPDATE batch SET not_before = clock_timestamp() + interval '1 min'"),
-    "somebody took it": ("cursor", "UPDATE batch SET cursor = cursor + 1 WHERE cursor < hi"),
-    "nobody approved": ("approval", "DELETE FROM approval"),
-    "only its author approved": ("approval", "UPDATE approval SET person = 'an'"),
-    "another plan was approved": ("approval", "UPDATE approval SET plan_hash = 'another'"),
-    "another text was approved": ("approval", "UPDATE approval SET choice = 'verbatim'"),
-    "still inside the cool-down": ("approval", "UPDATE wave SET cool_down = interval '10 min'"),
-    "a second approval is due": ("approval", "UPDATE wave SET approvals_due = 2"),
+    "not due yet": ("early", "UPDATE batch SET not_before = clock_timestamp() + interval '1 min' WHERE wave = %s"),
+    "somebody took it": ("cursor", "UPDATE batch SET cursor = cursor + 1 WHERE wave = %s"),
+    "nobody approved": ("approval", "DELETE FROM approval WHERE wave = %s"),
+    "only its author approved": ("approval", "UPDATE approval SET person = 'an' WHERE wave = %s"),
+    "another plan was approved": ("approval", "UPDATE approval SET plan_hash = 'another' WHERE wave = %s"),
+    "another text was approved": ("approval", "UPDATE approval SET choice = 'verbatim' WHERE wave = %s"),
+    "still inside the cool-down": ("approval", "UPDATE wave SET cool_down = interval '10 min' WHERE id = %s"),
+    "a second approval is due": ("approval", "UPDATE wave SET approvals_due = 2 WHERE id = %s"),
 }
-OTHER = {
+OTHER: dict[str, tuple[str, dict[str, Any]]] = {
     "no such wave": ("gone", {"wave": 1}),
     "no such batch": ("gone", {"seq": 999_999}),
     "no such kind of batch": ("gone", {"kind": "retry"}),
@@ -70,7 +70,7 @@ def test_a_changed_ledger_is_refused_by_its_name(owner: psycopg.Connection, runn
     """One fact of the ledger changed after the claim: T1 names it and leaves nothing behind."""
     arguments = right(owner, running.id)
     verdict, change = CHANGED[case]
-    owner.execute(change)
+    owner.execute(change, [running.id] * change.count("%s"))
     before = trace(owner)
     assert take(owner, arguments) == (verdict, None, None)
     assert trace(owner) == before

@@ -23,7 +23,7 @@ APPROVING_AUTHOR = Person(AUTHOR.login, AUTHOR.name, ("officer", "approver"))
 
 
 def approve(conn: psycopg.Connection, wave: Wave, person: Person = APPROVER, **other: Any) -> int:
-    given = {"typed": wave.n, "choice": "corrected", "reason": "tested"} | other
+    given: dict[str, Any] = {"typed": wave.n, "choice": "corrected", "reason": "tested"} | other
     return waves.approve(conn, wave.id, person, **given)
 
 
@@ -187,7 +187,7 @@ def test_every_act_is_in_the_audit_log(app: psycopg.Connection, wave: Wave) -> N
         ("an", "wave.pause"), ("chung", "wave.resume"), ("binh", "wave.cancel"),
     ]  # fmt: skip
     rows = app.execute("SELECT act, details FROM audit WHERE subject = %s", (str(wave.id),)).fetchall()
-    details = dict(rows)
+    details: dict[str, Any] = dict(rows)
     assert details["wave.approve"] == {
         "plan_hash": wave.plan_hash, "choice": "corrected", "reason": "as the letter says",
     }  # fmt: skip

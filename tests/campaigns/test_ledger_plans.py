@@ -201,8 +201,9 @@ def test_a_carrier_without_a_way_is_named(planned: Planned, house: House, missin
     """Nothing is planned when some of the people have no route or no sender's name."""
     draft = planned.draft(planned.audience(n=30))
     rest = {carrier: value for carrier, value in getattr(draft, missing).items() if carrier != "viettel"}
+    changed: dict[str, Any] = {missing: rest}
     with pytest.raises(Problem, match="viettel"):
-        acts.plan_wave(house, replace(draft, **{missing: rest}), AUTHOR.login)
+        acts.plan_wave(house, replace(draft, **changed), AUTHOR.login)
     with house.begin() as conn:
         assert one(conn, "SELECT count(*) FROM wave WHERE audience = %s", draft.audience) == (0,)
 

@@ -30,7 +30,7 @@ def test_one_batch_for_account_carrier_class_and_slot(owner: psycopg.Connection,
             chosen = [no for no in places if no % 2 == turn and no // 2 % folds == part]
             tell(owner, running.id, [(places[no], kind, outcome) for no in chosen])
         fold_all(owner, running.id)
-    carriers = dict(owner.execute(f"SELECT no, carrier FROM message_{running.id}").fetchall())
+    carriers: dict[int, int] = dict(owner.execute(f"SELECT no, carrier FROM message_{running.id}").fetchall())
     wanted = Counter((carriers[no], ("not-sent", "deferred")[no % 2]) for no in places)
     batches = owner.execute(BATCHES, (running.id,)).fetchall()
     assert {(row[1], row[2]): row[4] for row in batches} == wanted

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.ledger.schema import APP_ROLE
 from campaigns.ledger.waves import Wave
-from campaigns.terms import Outcome
+from campaigns.terms import Outcome, State
 from tests.hand import fold_all, messages, one, open_all, tell
 
 KEPT = (
@@ -167,4 +167,4 @@ def test_the_programs_way_needs_no_more(app: psycopg.Connection, running: Wave) 
         tell(app, running.id, [(place, kind, outcome) for place in places.values()])
         assert fold_all(app, running.id) == 1
     app.execute("UPDATE send_window SET closed = now() WHERE wave = %s", (running.id,))
-    assert {state for state, _, _ in messages(app, running.id).values()} == {Outcome.DELIVERED}
+    assert {state for state, _, _ in messages(app, running.id).values()} == {State.DELIVERED}

@@ -93,7 +93,7 @@ def test_carriers_keep_their_numbers(app: psycopg.Connection) -> None:
     before = app.execute("SELECT name, id FROM carrier ORDER BY id").fetchall()
     names = [name for name, _ in before]
     registry.enter_carriers(app, ["new", *reversed(names)])
-    after = dict(app.execute("SELECT name, id FROM carrier").fetchall())
+    after: dict[str, int] = dict(app.execute("SELECT name, id FROM carrier").fetchall())
     assert after == dict(before) | {"new": max(id_ for _, id_ in before) + 1}
 
 
