@@ -138,8 +138,7 @@ class Settler:
         found = self._by_reference(conn, account, wanted)
         waves = receipts.waves_of(conn, account)
         rest = wanted - found.keys()
-        ambiguous = self._by_provider_ref(conn, account, waves, rest, found)
-        rest -= found.keys() | ambiguous
+        rest -= self._by_provider_ref(conn, account, waves, rest, found) | found.keys()
         numbered = {receipt for receipt in rest if receipt.number}
         if numbered:
             self._by_number(conn, account, waves, numbered, found)
@@ -150,48 +149,49 @@ class Settler:
         places = receipts.by_reference(conn, account, [p for p in parsed.values() if p])
         return {receipt: places[p] for receipt, p in parsed.items() if p and p in places}
 
-    def _is_of(self, conn: psycopg.Connection, place: Place, number: int) -> bool:
-        keys = self._house.keys(receipts.campaign_of(conn, place.wave))
-        return receipts.holds(conn, place, keys.number_hash(number))
-
     def _by_provider_ref(
         self,
         conn: psycopg.Connection,
         account: str,
-        waves: Sequence[int],
+        waves: Sequence[tuple[int, str]],
         rest: set[Receipt],
         found: dict[Receipt, Place],
     ) -> set[Receipt]:
-        """Adds to `found`; the receipts whose id was given to several messages are returned, and match nothing."""
-        refs = sorted({receipt.provider_ref for receipt in rest if receipt.provider_ref})
-        places: dict[str, list[Place]] = {}
-        for wave in waves if refs else ():
-            for ref, there in receipts.by_provider_ref(conn, wave, account, refs).items():
-                places.setdefault(ref, []).extend(there)
-        named = {receipt: places[receipt.provider_ref] for receipt in rest if receipt.provider_ref in places}
-        for receipt, there in named.items():
-            if len(there) > 1 and receipt.number:  # ids start again somewhere: the number tells whose it is
-                named[receipt] = [place for place in there if self._is_of(conn, place, receipt.number)] or there
-        found |= {receipt: there[0] for receipt, there in named.items() if len(there) == 1}
-        ambiguous = {receipt for receipt, there in named.items() if len(there) > 1}
-        if ambiguous:
-            log.error("account %s: ids that were given to several messages; %d receipts wait", account, len(ambiguous))
-        return ambiguous
+        """Adds to `found`; the receipts whose id is known, but not for exactly one message, are returned: they wait.
+
+        Ids start again somewhere: where the receipt names its number, the message must have it.
+        """
+        named = [receipt for receipt in rest if receipt.provider_ref]
+        places: dict[Receipt, list[Place]] = {}
+        for wave, campaign in waves if named else ():
+            there = receipts.by_provider_ref(conn, wave, account, sorted({r.provider_ref for r in named}))
+            hashes = self._house.keys(campaign).number_hashes([receipt.number for receipt in named])
+            for receipt, number_hash in zip(named, hashes, strict=True):
+                if receipt.provider_ref in there:
+                    same = [
+                        p for p, theirs in there[receipt.provider_ref] if not receipt.number or theirs == number_hash
+                    ]
+                    places.setdefault(receipt, []).extend(same)
+        found |= {receipt: of[0] for receipt, of in places.items() if len(of) == 1}
+        waiting = {receipt for receipt, of in places.items() if len(of) != 1}
+        if waiting:
+            log.error("account %s: ids that are not one message's alone; %d receipts wait", account, len(waiting))
+        return waiting
 
     def _by_number(
         self,
         conn: psycopg.Connection,
         account: str,
-        waves: Sequence[int],
+        waves: Sequence[tuple[int, str]],
         numbered: set[Receipt],
         found: dict[Receipt, Place],
     ) -> None:
         """Adds to `found` the uncertain message of each number, when there is exactly one in all waves."""
         places: dict[Receipt, list[Place]] = {}
-        for wave in waves:
-            keys = self._house.keys(receipts.campaign_of(conn, wave))
+        for wave, campaign in waves:
+            keys = self._house.keys(campaign)
             hashes = {receipt: keys.number_hash(receipt.number) for receipt in numbered}
-            there = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
+            uncertain = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
             for receipt, number_hash in hashes.items():
-                places.setdefault(receipt, []).extend(there.get(number_hash, []))
+                places.setdefault(receipt, []).extend(uncertain.get(number_hash, []))
         found |= {receipt: there[0] for receipt, there in places.items() if len(there) == 1}

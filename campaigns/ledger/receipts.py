@@ -41,20 +41,14 @@ def at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def waves_of(conn: psycopg.Connection, account: str) -> list[int]:
-    """Waves whose receipts an account may bring, newest first: late truth counts for a year."""
+def waves_of(conn: psycopg.Connection, account: str) -> list[tuple[int, str]]:
+    """(wave, campaign) whose receipts an account may bring, newest first: late truth counts for a year."""
     rows = conn.execute(
-        "SELECT w.id FROM wave w WHERE w.started_at > now() - interval '1 year'"
+        "SELECT w.id, w.campaign FROM wave w WHERE w.started_at > now() - interval '1 year'"
         " AND EXISTS (SELECT FROM batch b WHERE b.wave = w.id AND b.account = %s) ORDER BY w.started_at DESC",
         (account,),
     )
-    return [int(row[0]) for row in rows]
-
-
-def campaign_of(conn: psycopg.Connection, wave: int) -> str:
-    """Whose keys open a wave."""
-    row = conn.execute("SELECT campaign FROM wave WHERE id = %s", (wave,)).fetchone()
-    return str(row[0]) if row else ""
+    return [(int(row[0]), str(row[1])) for row in rows]
 
 
 def by_reference(
@@ -72,31 +66,25 @@ def by_reference(
     return found
 
 
-def by_provider_ref(conn: psycopg.Connection, wave: int, account: str, refs: Sequence[str]) -> dict[str, list[Place]]:
-    """The carrier's ids -> the attempts whose answer named them; the index on provider_ref serves this."""
-    found: dict[str, list[Place]] = {}
+def by_provider_ref(
+    conn: psycopg.Connection, wave: int, account: str, refs: Sequence[str]
+) -> dict[str, set[tuple[Place, bytes]]]:
+    """The carrier's ids -> the attempts whose answer named them, each with its message's number hash.
+
+    The index on provider_ref of answers serves this.
+    """
+    found: dict[str, set[tuple[Place, bytes]]] = {}
     rows = conn.execute(
-        f'SELECT l.provider_ref, l."window", l.idx FROM {log_table(wave)} l JOIN send_window w ON w.id = l."window"'
+        f'SELECT l.provider_ref, l."window", l.idx, m.number_hash FROM {log_table(wave)} l'
+        ' JOIN send_window w ON w.id = l."window"'
+        " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = l.idx"
+        f" JOIN {message_table(wave)} m ON m.no = CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END"
         " WHERE l.kind = 'answer' AND l.provider_ref <> '' AND l.provider_ref = ANY(%s) AND w.account = %s",
         (list(refs), account),
     )
-    for ref, window, idx in rows:
-        place = Place(wave, window, idx)
-        if place not in found.setdefault(ref, []):
-            found[ref].append(place)
+    for ref, window, idx, number_hash in rows:
+        found.setdefault(ref, set()).add((Place(wave, window, idx), bytes(number_hash)))
     return found
-
-
-def holds(conn: psycopg.Connection, place: Place, number_hash: bytes) -> bool:
-    """Whether the message of an attempt has this number."""
-    row = conn.execute(
-        "SELECT m.number_hash = %s FROM send_window w"
-        " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = %s"
-        f" JOIN {message_table(place.wave)} m ON m.no = CASE w.kind WHEN 'first' THEN %s ELSE r.message_no END"
-        " WHERE w.id = %s",
-        (number_hash, place.idx, place.idx, place.window),
-    ).fetchone()
-    return row == (True,)
 
 
 def uncertain_by_number(
@@ -109,7 +97,7 @@ def uncertain_by_number(
         " CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no"
         f' FROM {log_table(wave)} l JOIN send_window w ON w.id = l."window"'
         " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = l.idx"
-        " WHERE l.outcome = 1 AND w.account = %s)"
+        " WHERE l.outcome = 1 AND w.account = %s AND w.at > now() - interval '72 h')"
         f' SELECT m.number_hash, u."window", u.idx FROM u JOIN {message_table(wave)} m ON m.no = u.no'
         " WHERE m.state = 1 AND m.number_hash = ANY(%s)",
         (account, list(hashes)),

@@ -121,6 +121,7 @@ DECLARE
     n bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(p_wave);
+    PERFORM FROM wave WHERE id = p_wave FOR UPDATE;            -- waits for a T1 taken in the last moment of the hours
     IF EXISTS (SELECT FROM send_window WHERE wave = p_wave AND closed IS NULL)
         OR EXISTS (SELECT FROM chunk WHERE wave = p_wave AND NOT folded) THEN RETURN -1; END IF;
     EXECUTE format($q$
