@@ -126,6 +126,10 @@ def test_a_worker_told_to_stop_gives_back_and_leaves_nothing_uncertain(play: Sta
     assert _open_windows(play, wave) == 0
     play.go_on(wave, lambda: _unfolded(play, wave) == 0)
     assert State.UNCERTAIN not in play.counts(wave)
+    with play.house.begin() as conn:
+        row = conn.execute(f"SELECT count(*) FROM log_{wave.id} WHERE provider_code = '~drain'").fetchone()
+    assert row is not None
+    assert row[0] > 0
     play.sender()
     play.settled(wave, *SENT)
     assert len(play.taken()) == 400

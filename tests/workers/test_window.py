@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from providers.base import Gate, Provider, ReceiptSink, Window
 from providers.errors import Misconfigured, Unreachable
 from tests.cluster import Started
 from tests.workers.stage import ACCOUNT
+from workers import answers as answer_log
 from workers import restart, sender
 from workers.books import Books
 from workers.house import House
@@ -100,6 +102,12 @@ async def is_away(_here: Scripted, _window: Window, _gate: Gate) -> AsyncIterato
     yield []
 
 
+async def falls_at_the_end(here: Scripted, window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:
+    async for said in well(here, window, gate):
+        yield said
+    raise Unreachable("~link")
+
+
 async def never_sent(_here: Scripted, _window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:
     taken = await gate.take(8)
     yield answers(taken, Outcome.NOT_SENT, "~link")
@@ -156,16 +164,17 @@ async def ends_early(here: Scripted, window: Window, gate: Gate) -> AsyncIterato
     yield answers(taken)
 
 
-BAD = [raises_at_once, raises_later, is_away, never_sent, forgets_some, answers_for_others, answers_twice, odd_words,
-       lives_on, ends_early]  # fmt: skip
+BAD = [raises_at_once, raises_later, is_away, falls_at_the_end, never_sent, forgets_some, answers_for_others,
+       answers_twice, odd_words, lives_on, ends_early]  # fmt: skip
 
 
-async def let_work(house: House, provider: Provider, until: Callable[[], bool], seconds: float = 12.0) -> None:
+async def let_work(house: House, provider: Provider, until: Callable[[], bool], licence: float = 2000.0) -> None:
     """A sender of this provider in this loop, the books kept beside it, until something is true."""
-    sending = Sending(house, replace(house.accounts[ACCOUNT], licence=2000.0), provider)
+    sending = Sending(house, replace(house.accounts[ACCOUNT], licence=licence), provider)
     await sending.start()
+    leases = asyncio.create_task(sending.keep_lease())
     books = Books(house)
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 12.0
     working: asyncio.Task[None] | None = None
     try:
         while not until():
@@ -177,6 +186,7 @@ async def let_work(house: House, provider: Provider, until: Callable[[], bool], 
             await asyncio.sleep(0.01)
     finally:
         sending.draining = True
+        leases.cancel()
         if working:
             await working
         await sending.stop()
@@ -352,23 +362,65 @@ def test_a_commit_whose_answer_was_lost(house: House, wave: Wave, monkeypatch: p
     assert counts(house, wave) == {State.ACCEPTED: 60}
 
 
+@pytest.mark.parametrize("when", ["on the wire", "not yet in the log"])
+def test_a_doubt_never_touches_what_is_under_way(
+    house: House, wave: Wave, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """A window is in doubt while another is on the wire, or answered but not yet in the log: only the one goes back."""
+    take, doubt, asked = windows.take, windows.in_doubt, asyncio.Event()
+    calls = itertools.count(1)
+
+    async def breaking(*args: object, **more: object) -> object:
+        intent = await take(*args, **more)  # type: ignore[arg-type]
+        if next(calls) == 2:
+            raise psycopg.OperationalError("the line broke behind the commit")
+        return intent
+
+    async def watched(*args: object) -> object:
+        found = await doubt(*args)  # type: ignore[arg-type]
+        if found:
+            asked.set()
+        return found
+
+    async def slow(here: Scripted, window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:
+        taken = await gate.take(1000)
+        here.leave(window, taken)
+        await asked.wait()
+        yield answers(taken)
+
+    monkeypatch.setattr(windows, "take", breaking)
+    monkeypatch.setattr(windows, "in_doubt", watched)
+    monkeypatch.setattr(answer_log, "GATHER", 0.4)
+    provider = Scripted(once(slow) if when == "on the wire" else well)
+    asyncio.run(let_work(house, provider, finished(house, wave)))
+    assert asked.is_set()
+    assert len(provider.wire) == len(set(provider.wire)) == 60
+    assert counts(house, wave) == {State.ACCEPTED: 60}
+    with house.begin() as conn:  # and nobody contradicted himself: each attempt has one line
+        twice = conn.execute(f'SELECT idx FROM log_{wave.id} GROUP BY "window", idx HAVING count(*) > 1').fetchall()
+    assert twice == []
+
+
 def test_a_release_that_fails_does_not_keep_the_batch(
     house: House, wave: Wave, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is away at the release: the lease runs out and the batch is claimed again."""
-    release = windows.release
-    failed: list[windows.Batch] = []
+    """The database is away at the release: nobody renews the lease, so it runs out and the batch is claimed again."""
 
-    async def failing(conn: psycopg.AsyncConnection[object], batch: windows.Batch) -> None:
-        if len(failed) < 2:
-            failed.append(batch)
-            raise psycopg.OperationalError("away")
-        await release(conn, batch)
+    async def failing(_conn: object, _batch: windows.Batch) -> None:
+        raise psycopg.OperationalError("away")
 
     monkeypatch.setattr(windows, "release", failing)
-    provider = Scripted(once(is_away))
-    asyncio.run(let_work(house, provider, finished(house, wave), seconds=20))
-    assert len(provider.wire) == len(set(provider.wire)) == 60
+    with house.begin() as conn:  # one batch, larger than a window
+        row = conn.execute(
+            "UPDATE batch SET not_before = 'infinity' WHERE wave = %s AND (seq, kind) <> (SELECT seq, kind FROM batch"
+            " WHERE wave = %s ORDER BY hi - lo DESC LIMIT 1)"
+            " RETURNING (SELECT max(hi - lo) FROM batch WHERE wave = %s)",
+            (wave.id, wave.id, wave.id),
+        ).fetchone()
+    size, segments = int(row[0]) if row else 0, int(wave.plan["texts"]["corrected"]["segments"])
+    provider = Scripted(once(falls_at_the_end))
+    asyncio.run(let_work(house, provider, lambda: len(provider.wire) >= size, licence=segments * (size - 3.0)))
+    assert len(provider.wire) == len(set(provider.wire)) == size
 
 
 def test_two_calls_of_work_are_one(house: House, wave: Wave) -> None:
