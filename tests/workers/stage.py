@@ -126,6 +126,11 @@ class Stage:
             with suppress(ProcessLookupError, ChildProcessError):
                 self.end(pid)
 
+    def reach(self, wave: Wave, least: int) -> None:
+        """Ring until the carrier has taken more than so many; the books rest, so that this moment is not missed."""
+        acts.ring(self.house, wave)
+        wait_for(lambda: len(self.taken()) > least, f"message {least}")
+
     def go_on(self, wave: Wave, until: Callable[[], bool], seconds: float = 15.0) -> None:
         """Ring and keep the books until something is true."""
         books = self.books = self.books or Books(self.house)

@@ -71,8 +71,8 @@ def test_a_carrier_that_falls_in_the_middle(play: Stage, started: Started) -> No
     """The link is cut while messages are on it: at most those are uncertain, receipts settle them, nobody twice."""
     wave = started(n=400, account=ACCOUNT)
     carrier = play.carrier(latency=0.05)
-    play.sender(licence=2400, window=50)
-    play.go_on(wave, lambda: len(play.taken()) > 60)
+    play.sender(licence=1000, window=50)
+    play.reach(wave, 60)
     play.end(carrier)
     play.carrier(latency=0.05)
     counts = play.finish(wave)
@@ -85,9 +85,9 @@ def test_pause_in_the_middle_and_resume(play: Stage, started: Started) -> None:
     """A pause stops the flow, the rest is given back; resumed, everybody gets it exactly once."""
     wave = started(n=400, account=ACCOUNT)
     play.carrier()
-    play.sender(licence=2400)
+    play.sender(licence=1000)
     for least in (40, 150):
-        play.go_on(wave, lambda least=least: len(play.taken()) > least)  # type: ignore[misc]
+        play.reach(wave, least)
         play.move(wave, "pause")
         play.go_on(wave, lambda: _open_windows(play, wave) == 0)
         held = len(play.taken())
@@ -108,8 +108,8 @@ def test_cancel_in_the_middle(play: Stage, started: Started) -> None:
     """A cancelled wave ends with what left counted as sent and the rest as cancelled; the sums hold."""
     wave = started(n=400, account=ACCOUNT)
     play.carrier()
-    play.sender(licence=2400)
-    play.go_on(wave, lambda: len(play.taken()) > 40)
+    play.sender(licence=1000)
+    play.reach(wave, 40)
     play.move(wave, "cancel")
     play.go_on(
         wave, lambda: State.QUEUED not in play.counts(wave) and play.counts(wave).keys() <= {*SENT, State.CANCELLED}
@@ -122,20 +122,23 @@ def test_a_worker_told_to_stop_gives_back_and_leaves_nothing_uncertain(play: Sta
     """SIGTERM in the middle: answers on the wire are heard, the tail is given back, the next worker ends the wave."""
     wave = started(n=400, account=ACCOUNT)
     play.carrier(latency=0.05)
-    first = play.sender(licence=2400)
-    play.go_on(wave, lambda: len(play.taken()) > 60)
+    first = play.sender(licence=1000)
+    play.reach(wave, 60)
     assert play.end(first, signal.SIGTERM) == 0
     assert _open_windows(play, wave) == 0
     play.go_on(wave, lambda: _unfolded(play, wave) == 0)
     assert State.UNCERTAIN not in play.counts(wave)
-    with play.house.begin() as conn:
-        row = conn.execute(f"SELECT count(*) FROM log_{wave.id} WHERE provider_code = '~drain'").fetchone()
-    assert row is not None
-    assert row[0] > 0
+    assert _codes(play, wave) >= {"~drain"}
     play.sender()
     play.settled(wave, *SENT)
     assert len(play.taken()) == 400
     assert sound(play, wave)
+
+
+def _codes(play: Stage, wave: Wave) -> set[str]:
+    """The codes in the wave's log."""
+    with play.house.begin() as conn:
+        return {row[0] for row in conn.execute(f"SELECT DISTINCT provider_code FROM log_{wave.id}")}
 
 
 def _unfolded(play: Stage, wave: Wave) -> int:
@@ -144,13 +147,13 @@ def _unfolded(play: Stage, wave: Wave) -> int:
     return int(row[0]) if row else -1
 
 
-@pytest.mark.parametrize("least", [20, 120, 250])
+@pytest.mark.parametrize("least", [20, 220])
 def test_kill_9_in_the_middle(play: Stage, started: Started, least: int) -> None:
     """Killed with messages on the wire: only those are uncertain, receipts settle them, and nobody gets it twice."""
     wave = started(n=400, account=ACCOUNT, seed=least)
     play.carrier(latency=0.02)
-    first = play.sender(licence=2400, window=40)
-    play.go_on(wave, lambda: len(play.taken()) > least)
+    first = play.sender(licence=1000, window=40)
+    play.reach(wave, least)
     play.end(first)
     play.sender()
     counts = play.finish(wave)
@@ -165,19 +168,19 @@ def _sent(play: Stage, wave: Wave) -> int:
     return sum(n for state, n in play.counts(wave).items() if state in SENT)
 
 
-@pytest.mark.parametrize("point", ["C1:1", "C2:2", "C3:2", "C4:3", "C6:2", "C7:2"])
+@pytest.mark.parametrize("point", ["C1:1", "C2:1", "C3:1", "C4:3", "C6:2", "C7:2"])
 def test_killed_at_a_named_place(play: Stage, started: Started, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
-    """At C1-C3 and C7 nothing becomes uncertain, at C4 and C6 at most what was on the wire; none twice, none lost."""
+    """Before the first byte (C1-C3) nothing becomes uncertain, later what was on the wire; none twice, none lost."""
     wave = started(n=200, account=ACCOUNT, seed=sum(map(ord, point)))
     play.carrier()
     monkeypatch.setenv("CRASH_AT", point)
-    first = play.sender(licence=1200, window=40)
+    first = play.sender(licence=600, window=40)
     play.go_on(wave, lambda: os.waitid(os.P_PID, first, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
     assert play.end(first) == -signal.SIGKILL
     monkeypatch.delenv("CRASH_AT")
     play.sender()
     counts = play.finish(wave)
-    assert counts.get(State.UNCERTAIN, 0) <= (40 if point[:2] in {"C4", "C6"} else 0)
+    assert counts.get(State.UNCERTAIN, 0) <= (0 if point[:2] in {"C1", "C2", "C3"} else 40)
     play.go_on(wave, lambda: _sent(play, wave) == len(play.taken()))
     assert sum(play.counts(wave).values()) == 200
     assert sound(play, wave)
@@ -187,8 +190,8 @@ def test_a_stopped_worker_keeps_its_windows(play: Stage, started: Started) -> No
     """SIGSTOP beyond the lease while another worker takes the rest: resumed, it sends nothing that is not its own."""
     wave = started(n=400, account=ACCOUNT)
     play.carrier(latency=0.02)
-    first = play.sender(licence=2400)
-    play.go_on(wave, lambda: len(play.taken()) > 60)
+    first = play.sender(licence=1000)
+    play.reach(wave, 60)
     os.kill(first, signal.SIGSTOP)
     play.sender()
     play.go_on(wave, lambda: _waiting(play, wave) == 0, 20)
@@ -248,9 +251,9 @@ def test_the_database_goes_away_and_comes_back(play: Stage, started: Started) ->
     """Every connection is cut twice in the middle: the same worker goes on, nobody twice, nothing uncertain."""
     wave = started(n=400, account=ACCOUNT)
     play.carrier()
-    sender = play.sender(licence=2400)
+    sender = play.sender(licence=1000)
     for least in (40, 200):
-        play.go_on(wave, lambda least=least: len(play.taken()) > least)  # type: ignore[misc]
+        play.reach(wave, least)
         with play.house.begin() as conn:
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
