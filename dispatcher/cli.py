@@ -36,6 +36,7 @@ SECTIONS: tuple[Section, ...] = (
         "Look around",
         {
             "demo": ("run", "the whole way once, on this machine, with simulated carriers"),
+            "drill": ("run", "kill workers on purpose, and count what became of the messages"),
             "doctor": ("care", "what is wrong with this installation, and what production still lacks"),
             "text": ("texts", "encoding, segments, what each character costs"),
         },

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config import logs
+from config.problem import Problem
 from config.settings import Settings
 from dispatcher import assemble
 from dispatcher.assemble import Site
@@ -41,6 +43,7 @@ class Hand:
     pid: int = 0
     died_at: float = 0.0
     restarts: int = 0
+    crash_at: str = ""  # a drill's wish for the next fork: die at this named point
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class Crew:
         pid = os.fork()
         if pid == 0:
             _be(hand, self.log_folder)
-        hand.pid = pid
+        hand.pid, hand.crash_at = pid, ""
 
     def watch(self) -> list[str]:
         """Reap the dead and fork them again; names of those that died."""
@@ -119,6 +122,8 @@ def _be(hand: Hand, log_folder: Path) -> None:
     code = 1
     try:
         pool.die_with_parent()
+        if hand.crash_at:
+            os.environ["CRASH_AT"] = hand.crash_at
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)  # the terminal's Ctrl-C is for the parent, who stops us in order
@@ -256,6 +261,20 @@ def up(settings: Settings, words: Words, *, rehearsal: bool) -> int:
         finally:
             crew.stop(last=("sim-",))
     return 0
+
+
+def free_port(settings: Settings) -> int:
+    """The port of the settings, refused now when it is used and not when half is done."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.listen_host, settings.listen_port))
+        except OSError:
+            raise Problem(
+                "port {port} is used by another program; end it, or choose another with DISPATCHER_LISTEN_PORT",
+                port=str(settings.listen_port),
+            ) from None
+        return int(probe.getsockname()[1])
 
 
 def start_receiver(crew: Crew, site: Site) -> None:

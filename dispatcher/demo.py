@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -23,7 +22,6 @@ from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
 from campaigns.terms import State, Verdict
 from config.carriers import load_carriers
-from config.problem import Problem
 from config.settings import Settings
 from dispatcher import acts, assemble, crew, live, truths
 from dispatcher.assemble import Site
@@ -82,7 +80,7 @@ def run(settings: Settings, wishes: Wishes, words: Words) -> int:
     console = Console(stderr=wishes.json_out, highlight=False)
     stage = Stage(console)
     console.print(f"[bold]{words.say('Rehearsal: no phone receives anything')}[/]  {settings.data}")
-    port = _free_port(settings)
+    port = crew.free_port(settings)
     with assemble.site(settings, rehearsal=True, start=True) as site:
         hands = crew.Crew(_folder(settings.data / "log"))
         stop = _stopper()
@@ -100,20 +98,6 @@ def run(settings: Settings, wishes: Wishes, words: Words) -> int:
 def _folder(path: Path) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
-
-
-def _free_port(settings: Settings) -> int:
-    """The port of the settings, refused now when it is used and not when half is done."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.listen_host, settings.listen_port))
-        except OSError:
-            raise Problem(
-                "port {port} is used by another program; end it, or choose another with DISPATCHER_LISTEN_PORT",
-                port=str(settings.listen_port),
-            ) from None
-        return int(probe.getsockname()[1])
 
 
 def _stopper() -> threading.Event:

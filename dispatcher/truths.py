@@ -10,7 +10,7 @@ from campaigns.ledger import reading
 from campaigns.ledger.waves import Wave
 from campaigns.message import SENT
 from campaigns.terms import State
-from providers.simulator.truth import read_taken
+from providers.simulator.truth import read_acknowledged, read_taken
 from workers.house import House
 
 
@@ -21,6 +21,7 @@ class Checked:
     accepted: int  # distinct submissions that carriers took, by their files
     numbers_twice: int
     difference: int  # numbers that one side has and the other lacks; uncertain ones count for neither
+    uncertain_taken: int  # uncertain for us, though a carrier took them: a receipt or a look-up may still tell
     texts_differ: int  # messages whose text, as received, is not the approved bytes
 
     @property
@@ -44,4 +45,20 @@ def compare(house: House, wave: Wave, folder: Path) -> Checked:
     ours = {number for number, state in states.items() if state in SENT}
     open_ones = {number for number, state in states.items() if state is State.UNCERTAIN}
     difference = len((ours ^ taken.keys()) - open_ones)
-    return Checked(sum(taken.values()), sum(1 for n in taken.values() if n > 1), difference, differ)
+    twice = sum(1 for n in taken.values() if n > 1)
+    return Checked(sum(taken.values()), twice, difference, len(open_ones & taken.keys()), differ)
+
+
+def receipts_lost(house: House, wave: Wave, folder: Path) -> int:
+    """Receipts that our side acknowledged and whose message shows none of it."""
+    told = set()
+    for path in folder.glob("*.log"):
+        acknowledged = read_acknowledged(path)
+        told |= {int(line.number) for line in read_taken(path) if line.message_id in acknowledged}
+    with house.begin() as conn:
+        settled = {
+            message.number
+            for message in reading.messages(conn, wave.id, house.keys(wave.campaign))
+            if message.state in (State.DELIVERED, State.UNDELIVERED)
+        }
+    return len(told - settled)

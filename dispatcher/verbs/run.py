@@ -45,6 +45,28 @@ def demo(
     raise typer.Exit(rehearsal.run(desk.settings(rehearsal=True), wishes, desk.words))
 
 
+@app.command("drill", cls=Verb, help="kill workers on purpose, and count what became of the messages")
+def drill(
+    context: typer.Context,
+    messages: Annotated[
+        int, typer.Option(metavar="N", min=100, max=1_000_000, help="6000 when nothing is said")
+    ] = 6000,
+    kills: Annotated[int, typer.Option(metavar="K", min=1, max=1_000, help="20 when nothing is said")] = 20,
+    seed: Annotated[int, typer.Option(metavar="S", help="the time of the run when nothing is said")] = 0,
+) -> None:
+    """Run the drill, in a data folder of its own."""
+    import time  # noqa: PLC0415 - one use
+
+    from config.settings import load  # noqa: PLC0415 - as above
+    from dispatcher import drill as kills_on_purpose  # noqa: PLC0415 - as above
+
+    desk = desk_of(context)
+    data = desk.data or Path(desk.env.get("DISPATCHER_DATA") or "var") / "drill" / f"{time.time_ns():x}"
+    settings = load(desk.env, data=data, profile="drill")
+    wishes = kills_on_purpose.Wishes(messages=messages, kills=kills, seed=seed or int(time.time()))
+    raise typer.Exit(kills_on_purpose.run(settings, wishes, desk.words))
+
+
 @app.command("up", cls=Verb, help="servers, workers, pages and receipts of this installation, until Ctrl-C")
 def up(context: typer.Context) -> None:
     """Run everything."""
