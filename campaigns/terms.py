@@ -25,6 +25,10 @@ class Problem(Exception):
         return self.template.format(**self.values)
 
 
+class Absent(Problem):
+    """What was asked for is not there."""
+
+
 class Problems(Problem):
     """Several problems found in one reading; nothing was done."""
 

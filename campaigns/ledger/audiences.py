@@ -13,7 +13,7 @@ from campaigns.audience import Chunk
 from campaigns.ledger import people
 from campaigns.ledger.names import new_id
 from campaigns.sealing import CampaignKeys, Keyring
-from campaigns.terms import Problem, Verdict
+from campaigns.terms import Absent, Problem, Verdict
 
 COUNTED = ", ".join(f'"{verdict.value}"' for verdict in Verdict)
 
@@ -105,7 +105,7 @@ def _listed(conn: psycopg.Connection) -> frozenset[bytes]:
 def _next_file(conn: psycopg.Connection, audience: int, name: str, digest: str) -> int:
     row = conn.execute("SELECT frozen_at FROM audience WHERE id = %s FOR UPDATE", (audience,)).fetchone()
     if row is None:
-        raise Problem("there is no audience {audience}", audience=audience)
+        raise Absent("there is no audience {audience}", audience=audience)
     if row[0] is not None:
         raise Problem("this audience is frozen by a planned wave: make a new one for more files")
     same = "SELECT name FROM audience_file WHERE audience = %s AND digest = %s"

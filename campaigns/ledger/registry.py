@@ -10,7 +10,7 @@ import psycopg
 from campaigns import campaign as definitions
 from campaigns.definition import Campaign
 from campaigns.ledger import people
-from campaigns.terms import Account, Problem
+from campaigns.terms import Absent, Account
 
 
 def enter_carriers(conn: psycopg.Connection, names: Sequence[str]) -> None:
@@ -56,7 +56,7 @@ def get_campaign(conn: psycopg.Connection, name: str, version: int | None = None
         (name, version, version),
     ).fetchone()
     if row is None:
-        raise Problem("there is no campaign {name}: load its definition first", name=name)
+        raise Absent("there is no campaign {name}: load its definition first", name=name)
     return definitions.from_json(row[0]), int(row[1])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from campaigns.ledger import people
-from campaigns.terms import Problem
+from campaigns.terms import Absent, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def get(conn: psycopg.Connection, wave: int) -> Wave:
     """One wave; a Problem when there is none."""
     row = conn.execute(f"SELECT {COLUMNS} FROM wave WHERE id = %s", (wave,)).fetchone()
     if row is None:
-        raise Problem("there is no wave {wave}: see `dispatcher wave list`", wave=wave)
+        raise Absent("there is no wave {wave}: see `dispatcher wave list`", wave=wave)
     return Wave(*row)
 
 

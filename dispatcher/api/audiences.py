@@ -11,10 +11,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from campaigns.ledger import audiences, people, registry
+from campaigns.ledger import audiences, lists, people, registry
 from campaigns.ledger.people import Person
 from dispatcher import acts
-from dispatcher.api import queries
 from dispatcher.api.errors import NotReadable
 from dispatcher.api.shapes import AudienceGiven, FileGiven, IdInPath
 from dispatcher.api.upload import received
@@ -66,7 +65,7 @@ def _import(house: House, person: Person, campaign: str, name: str, path: Path) 
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with house.begin() as conn:
         registry.get_campaign(conn, campaign)
-        known = queries.audience_of_file(conn, campaign, digest)
+        known = lists.audience_of_file(conn, campaign, digest)
         audience = known or audiences.create(conn, campaign, name, person.login)
         if known is None:
             for _ in acts.import_audience(house, conn, audience, path, campaign):
@@ -76,7 +75,7 @@ def _import(house: House, person: Person, campaign: str, name: str, path: Path) 
 
 
 def _given(conn: Any, audience: int) -> AudienceGiven:
-    found = queries.audience(conn, audience)
+    found = lists.audience(conn, audience)
     files = [FileGiven(name=each.name, sha256=each.sha256, rows=each.rows) for each in found.files]
     return AudienceGiven(
         id=str(found.id), campaign=found.campaign, name=found.name, author=found.author, created_at=found.created_at,
@@ -97,7 +96,7 @@ def get_audience(audience: IdInPath, house: HouseOf, _person: Reader) -> Audienc
 def get_verdicts(audience: IdInPath, house: HouseOf, _person: Reader) -> StreamingResponse:
     """Each row of the files as file, line, verdict, reason (CSV): what to mend, without a number in it."""
     with house.begin() as conn:
-        queries.audience(conn, int(audience))
+        lists.audience(conn, int(audience))
     return StreamingResponse(
         _verdicts(house, int(audience)), media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="verdicts-{audience}.csv"'},
@@ -106,4 +105,4 @@ def get_verdicts(audience: IdInPath, house: HouseOf, _person: Reader) -> Streami
 
 def _verdicts(house: House, audience: int) -> Iterator[bytes]:
     with house.begin() as conn:
-        yield from queries.verdict_lines(conn, audience)
+        yield from lists.verdict_lines(conn, audience)

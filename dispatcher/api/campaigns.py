@@ -7,8 +7,8 @@ from fastapi import APIRouter, Response
 from campaigns import segments
 from campaigns.definition import variants
 from campaigns.ledger import registry
+from campaigns.terms import Absent
 from dispatcher import acts, assemble
-from dispatcher.api.errors import NotThere
 from dispatcher.api.shapes import CampaignGiven, CampaignWhole, Loaded, NameInPath
 from dispatcher.auth import HouseOf, Reader, Writer
 
@@ -43,7 +43,7 @@ def load_campaign(name: NameInPath, house: HouseOf, person: Writer, response: Re
     """Store the shipped definition of this name as the campaign's newest version; 200 when it is that already."""
     folder = assemble.definitions() / name
     if name not in {each.name for each in assemble.definitions().iterdir()}:
-        raise NotThere("no definition {name} ships with this program", name=name)
+        raise Absent("no definition {name} ships with this program", name=name)
     campaign = acts.read_definition(house.settings, folder)
     with house.begin() as conn:
         before = {(known, version) for known, version, _, _ in registry.list_campaigns(conn)}

@@ -17,7 +17,7 @@ from psycopg import OperationalError
 from sqlalchemy.exc import OperationalError as NoConnection
 from starlette.exceptions import HTTPException
 
-from campaigns.terms import Problem, Problems
+from campaigns.terms import Absent, Problem, Problems
 from config.problem import Problem as ConfigProblem
 from dispatcher import words
 from dispatcher.auth import NotAllowed, Stranger, TooManyTries
@@ -28,10 +28,6 @@ log = logging.getLogger(__name__)
 Headers = dict[str, str]
 SAFE_INTEGER = 2**53
 """Above it JavaScript loses digits: our ids go as text."""
-
-
-class NotThere(Problem):
-    """Nothing of this name: 404."""
 
 
 class Clash(Problem):
@@ -50,15 +46,12 @@ KINDS: Mapping[type[Problem], tuple[int, Headers]] = {
     TooManyTries: (429, {"Retry-After": "60"}),
     Stranger: (401, {"WWW-Authenticate": "Bearer"}),
     NotAllowed: (403, {}),
-    NotThere: (404, {}),
+    Absent: (404, {}),
     Clash: (409, {}),
     TooLarge: (413, {}),
     NotReadable: (400, {}),
 }
 OF_LOWER_FLOORS: Mapping[str, int] = {
-    "there is no wave {wave}: see `dispatcher wave list`": 404,
-    "there is no campaign {name}: load its definition first": 404,
-    "there is no audience {audience}": 404,
     "campaign {name} has no wave {no}": 404,
     "{login} is not an approver": 403,
     "{login} planned this wave and may not approve it: another person must": 403,

@@ -1,4 +1,4 @@
-"""Looks at the ledger that only the API takes. Their place is campaigns/ledger/audiences.py, and they go there."""
+"""Audiences to look at: one with its files, the one that a file made, and every row with its verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 import psycopg
 
-from dispatcher.api.errors import NotThere
+from campaigns.terms import Absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def audience(conn: psycopg.Connection, wanted: int) -> Audience:
         "SELECT id, campaign, name, author, created_at, frozen_at FROM audience WHERE id = %s", (wanted,)
     ).fetchone()
     if row is None:
-        raise NotThere("there is no audience {audience}", audience=wanted)
+        raise Absent("there is no audience {audience}", audience=wanted)
     files = conn.execute(
         "SELECT name, digest, rows FROM audience_file WHERE audience = %s AND complete ORDER BY file", (wanted,)
     )
