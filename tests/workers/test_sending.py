@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def test_a_person_can_stop_although_a_worker_is_stopped_inside_t1(
 
     def stop_there(name: str) -> None:
         if name == "C2":
-            os.kill(os.getpid(), signal.SIGSTOP)
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread stops before its next step
 
     monkeypatch.setattr(sender, "crash_point", stop_there)
     worker = play.sender()
