@@ -21,7 +21,8 @@ from config.problem import Problem as ConfigProblem
 
 LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("vi", "en")  # the first is the house's own
-UNGROUPED = frozenset({"port", "year", "pid", "code", "line"})  # a name, not an amount: 8710, never 8.710
+UNGROUPED = frozenset({"port", "year", "pid", "code", "line", "wave", "audience", "no", "version"})
+"""Names, not amounts: 8710, never 8.710."""
 
 TOLD = frozenset({"state", "act", "kind"})  # fields whose text is a word of ours, to be said in the language
 WORDS = ("planned", "running", "paused", "cancelled", "finished", "pause", "resume", "cancel")  # a wave's, in TOLD
