@@ -123,7 +123,7 @@ def test_a_worker_told_to_stop_gives_back_and_leaves_nothing_uncertain(play: Sta
     """SIGTERM in the middle: answers on the wire are heard, the tail is given back, the next worker ends the wave."""
     wave = started(n=400, account=ACCOUNT)
     play.carrier(latency=0.05)
-    first = play.sender(licence=1000)
+    first = play.sender(licence=400)  # a hundred a second
     play.reach(wave, 60)
     assert play.end(first, signal.SIGTERM) == 0
     assert _open_windows(play, wave) == 0
