@@ -207,9 +207,9 @@ async def switch_off(conn: psycopg.AsyncConnection[Any], account: str) -> None:
 async def connect(url: str) -> psycopg.AsyncConnection[Any]:
     """A connection of a worker: a database that does not answer is away within seconds, not minutes.
 
-    A worker stopped inside a transaction must not hold its locks for ever: the server ends it after 10 s.
+    A worker stopped inside a transaction must not hold its locks for ever: the server ends it after 2 s.
     """
     return await psycopg.AsyncConnection.connect(
         url, autocommit=True, connect_timeout=3, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
-        tcp_user_timeout=10_000, options="-c idle_in_transaction_session_timeout=10000",
+        tcp_user_timeout=10_000, options="-c idle_in_transaction_session_timeout=2000",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,17 @@ def _numbers(data: Path) -> Counter[str]:
     return Counter(line.number for path in files for line in read_taken(path) if line.part == 1)
 
 
+SEALED_PLACES = ("log", "journals", "spool", "postgres", "valkey")
+SPELLED = re.compile(rb"(?<!\d)(?:84|0)?([35789]\d{8})(?!\d)")
+
+
+def _leaks(data: Path, numbers: Counter[str]) -> list[str]:
+    """Files of ours in which a number of the audience stands, in any of its plain spellings (invariant I15)."""
+    national = {number[2:].encode() for number in numbers}
+    files = [path for place in SEALED_PLACES for path in (data / place).rglob("*") if path.is_file()]
+    return [str(path) for path in files if national.intersection(SPELLED.findall(path.read_bytes()))]
+
+
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     return [pid, *(each for child in children for each in _family(int(child)))]
@@ -57,6 +69,7 @@ def test_the_whole_job_and_every_sum_holds(tmp_path: Path) -> None:
     assert len(taken) == outcomes["delivered"] + outcomes["undelivered"] + outcomes["accepted"]
     for path in map(Path, summary["files"].values()):
         assert path.stat().st_size > 0
+    assert _leaks(tmp_path, taken) == []
     assert {path.suffix for path in map(Path, summary["files"].values())} >= {".docx", ".xlsx", ".csv"}
 
 
