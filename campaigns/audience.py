@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,10 @@ from campaigns.terms import Verdict
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\0")  # OWASP ASVS 1.2.10
 _SHOWN = 40  # characters of a cell that is no number; the rest helps nobody find the row
+
+
+Say = Callable[[str | Verdict], str]
+"""A sentence of ours, or a verdict, in a person's language."""
 
 
 @dataclass(slots=True)
@@ -117,15 +121,24 @@ class _Tally:
         return Check(self.rows, verdicts, by_carrier, reasons, self.converted)
 
 
-def explain(path: Path, out: Path, table: NumberTable, *, column: str = "", sheet: str = "") -> None:
-    """Write line, number (masked), verdict and reason of every row of a file as CSV. Raises Problem."""
+def _plainly(words: str | Verdict) -> str:
+    return words.value if isinstance(words, Verdict) else words
+
+
+def explain(
+    path: Path, out: Path, table: NumberTable, *, column: str = "", sheet: str = "", say: Say = _plainly
+) -> None:
+    """Write line, number (masked), verdict and reason of every row of a file as CSV; `say` puts words into a language.
+
+    Raises Problem.
+    """
     seen: set[int] = set()
     with (
         open_sheet(path, column=column, sheet=sheet) as opened,
         out.open("w", encoding="utf-8-sig", newline="") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(("line", "number", "verdict", "reason"))
+        writer.writerow([say(title) for title in ("line", "number", "verdict", "reason")])
         for line, raw, _ in opened.entries():
             number, _, reason = table.read(raw)
             verdict, sentence = reason.verdict, reason.sentence
@@ -133,7 +146,7 @@ def explain(path: Path, out: Path, table: NumberTable, *, column: str = "", shee
                 verdict, sentence = Verdict.DUPLICATE, "already in this file, further up"
             elif number:
                 seen.add(number)
-            writer.writerow((line, _shown(number, raw), verdict.value, sentence))
+            writer.writerow((line, _shown(number, raw), say(verdict), say(sentence)))
 
 
 def _shown(number: int, raw: str) -> str:

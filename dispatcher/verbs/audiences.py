@@ -38,7 +38,11 @@ def look(
     table = NumberTable.load(shipped.PREFIXES, shipped.PREFIX_CONVERSION)
     found = audience.check_file(file, table, column=column, sheet=sheet)
     if explain is not None:
-        audience.explain(file, explain, table, column=column, sheet=sheet)
+
+        def say(words: str | Verdict) -> str:
+            return desk.words.value(words) if isinstance(words, Verdict) else desk.words.say(words)
+
+        audience.explain(file, explain, table, column=column, sheet=sheet, say=say)
         desk.say("each row with its reason: {file}", file=explain)
     show_verdicts(desk, found.verdicts, found.rows)
     show_carriers(desk, found.by_carrier)
