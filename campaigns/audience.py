@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 
 from campaigns.numbers import NumberTable, Reason
+from campaigns.reports.files import whole_file
 from campaigns.sealing import mask
 from campaigns.sheets import Entry, open_sheet
-from campaigns.terms import Verdict
+from campaigns.terms import Problem, Verdict
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\0")  # OWASP ASVS 1.2.10
 _SHOWN = 40  # characters of a cell that is no number; the rest helps nobody find the row
@@ -132,10 +133,13 @@ def explain(
 
     Raises Problem.
     """
+    if out.exists():
+        raise Problem("{file} is there already: name another file for the reasons", file=out.name)
     seen: set[int] = set()
     with (
         open_sheet(path, column=column, sheet=sheet) as opened,
-        out.open("w", encoding="utf-8-sig", newline="") as file,
+        whole_file(out) as draft,
+        draft.open("w", encoding="utf-8-sig", newline="") as file,
     ):
         writer = csv.writer(file)
         writer.writerow([say(title) for title in ("line", "number", "verdict", "reason")])

@@ -156,6 +156,9 @@ def _check_size(path: Path, sheet: str, about: dict[str, Any]) -> None:
     if sheet and sheet not in about["sheets"]:
         sentence = "{file} has no sheet {sheet}; it has: {sheets}."
         raise Problem(sentence, file=path.name, sheet=repr(sheet), sheets=", ".join(about["sheets"]))
+    if not sheet and about["others"]:  # rows of a sheet that nobody chose must not vanish without a word
+        sentence = "{file} has rows in several sheets: {sheets}. Name the one to read, or keep only one in the file."
+        raise Problem(sentence, file=path.name, sheets=", ".join([about["name"], *about["others"]]))
     if about["rows"] > MAX_ROWS or about["columns"] > MAX_COLUMNS:
         sentence = (
             "{file}, sheet {sheet}, reaches to row {rows} and column {columns}; a list has at most {max_rows} rows and "

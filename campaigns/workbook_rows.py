@@ -21,7 +21,7 @@ MAX_COLUMNS = 64  # a department's list has four to twenty
 
 
 def main(path: str, wanted: str) -> None:
-    """Print one sheet: the wanted one, else the first visible one that has rows."""
+    """Print one sheet: the wanted one, else the first visible one that has rows; the others with rows are named."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -31,7 +31,10 @@ def main(path: str, wanted: str) -> None:
     names = [meta.name for meta in book.sheets_metadata if str(meta.visible).endswith("Visible") or meta.name == wanted]
     sheet = _choose(book, names, wanted)
     rows, columns = (place + 1 for place in sheet.end) if sheet else (0, 0)
-    about = {"sheets": names, "name": sheet.name if sheet else "", "rows": rows, "columns": columns}
+    others = [name for name in names if sheet and name != sheet.name and _choose(book, [name], "")]
+    about = {
+        "sheets": names, "name": sheet.name if sheet else "", "rows": rows, "columns": columns, "others": others,
+    }  # fmt: skip
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a real text stream here
     sys.stdout.write(json.dumps(about) + "\n")
     if sheet and rows <= MAX_ROWS and columns <= MAX_COLUMNS:

@@ -60,15 +60,23 @@ def units() -> dict[str, int]:
 
 
 def import_audience(
-    house: House, conn: psycopg.Connection, audience: int, file: Path, campaign: str, *, name: str = ""
+    house: House,
+    conn: psycopg.Connection,
+    audience: int,
+    file: Path,
+    campaign: str,
+    *,
+    name: str = "",
+    column: str = "",
+    sheet: str = "",
 ) -> Iterator[Import]:
-    """Import a file in the caller's transaction; yields progress."""
+    """Import a file in the caller's transaction; yields progress. `column` and `sheet` as in sheets.open_sheet."""
     table = number_table()
     intake = Intake(house.keys(campaign), house.keyring, table.carriers, units())
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
-    with open_sheet(file) as sheet:
-        chunks = examine(sheet.entries(), table, CHUNK)
+    with open_sheet(file, column=column, sheet=sheet) as opened:
+        chunks = examine(opened.entries(), table, CHUNK)
         progress = None
         for progress in audiences.import_file(conn, audience, name or file.name, digest, chunks, intake):
             yield progress

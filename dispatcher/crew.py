@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import logging
 import os
@@ -11,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -245,7 +246,8 @@ def up(settings: Settings, words: Words, *, rehearsal: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with assemble.site(settings, rehearsal=rehearsal, start=True) as site:
+    free_port(settings)
+    with only_one(settings.data), assemble.site(settings, rehearsal=rehearsal, start=True) as site:
         assemble.prepare(site)
         log_folder = settings.data / "log"
         log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -261,6 +263,18 @@ def up(settings: Settings, words: Words, *, rehearsal: bool) -> int:
         finally:
             crew.stop(last=("sim-",))
     return 0
+
+
+@contextlib.contextmanager
+def only_one(data: Path) -> Iterator[None]:
+    """One crew a data folder: a second one would share its journals' folder, its port and its log files."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (data / "crew.lock").open("a", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem("{data} is at work already: end the other `dispatcher up` or demo first", data=data) from None
+        yield
 
 
 def free_port(settings: Settings) -> int:

@@ -81,7 +81,7 @@ def run(settings: Settings, wishes: Wishes, words: Words) -> int:
     stage = Stage(console)
     console.print(f"[bold]{words.say('Rehearsal: no phone receives anything')}[/]  {settings.data}")
     port = crew.free_port(settings)
-    with assemble.site(settings, rehearsal=True, start=True) as site:
+    with crew.only_one(settings.data), assemble.site(settings, rehearsal=True, start=True) as site:
         hands = crew.Crew(_folder(settings.data / "log"))
         stop = _stopper()
         try:

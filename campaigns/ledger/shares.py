@@ -37,6 +37,11 @@ async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
     return StopFacts(str(row[0]) if row else "no installation", {r[0]: r[1] for r in await cur.fetchall()})
 
 
+def at_work(conn: psycopg.Connection) -> list[str]:
+    """Accounts whose licence a living worker holds now."""
+    return [str(row[0]) for row in conn.execute("SELECT account FROM share WHERE until > now() ORDER BY account")]
+
+
 def due_accounts(conn: psycopg.Connection) -> list[str]:
     """Accounts with a batch that may be worked on now: what the sweeper rings."""
     rows = conn.execute(

@@ -35,7 +35,7 @@ OUTCOME_WORDS = {
 VERDICT_WORDS = {
     Verdict.ACCEPTED: "hợp lệ",
     Verdict.DUPLICATE: "trùng",
-    Verdict.INVALID: "sai số",
+    Verdict.INVALID: "không hợp lệ",
     Verdict.LANDLINE: "số cố định",
     Verdict.FOREIGN: "số nước ngoài",
     Verdict.SUPPRESSED: "đã từ chối nhận",

@@ -18,6 +18,9 @@ from dispatcher.verbs.guide import Verb, group
 
 FileName = Annotated[Path, typer.Argument(metavar="FILE", help="a list of recipients: .csv or .xlsx")]
 
+Column = Annotated[str, typer.Option(metavar="TITLE", help="the column of the numbers, by its title or letter")]
+SheetName = Annotated[str, typer.Option("--sheet", metavar="NAME", help="the sheet of a workbook")]
+
 app = group("lists of recipients: look at one, take one in")
 
 
@@ -25,10 +28,8 @@ app = group("lists of recipients: look at one, take one in")
 def look(
     context: typer.Context,
     file: FileName,
-    column: Annotated[
-        str, typer.Option(metavar="TITLE", help="the column of the numbers, by its title or letter")
-    ] = "",
-    sheet: Annotated[str, typer.Option(metavar="NAME", help="the sheet of a workbook")] = "",
+    column: Column = "",
+    sheet: SheetName = "",
     explain: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write a verdict and a reason for each row into this .csv")
     ] = None,
@@ -65,6 +66,8 @@ def take_in(
     campaign: Annotated[str, typer.Option(metavar="NAME", help="the campaign whose key seals the numbers")],
     to: Annotated[str, typer.Option("--audience", metavar="ID", help="add to this audience instead of a new one")] = "",
     name: Annotated[str, typer.Option(metavar="WORDS", help="what the audience is called; else the file's name")] = "",
+    column: Column = "",
+    sheet: SheetName = "",
 ) -> None:
     """Import a file into a new or a given audience, all or nothing."""
     from campaigns.ledger import audiences, people, registry  # noqa: PLC0415 - `check` needs no database
@@ -77,7 +80,9 @@ def take_in(
         with house.begin() as conn, desk.out.status(file.name) as status:
             found, _ = registry.get_campaign(conn, campaign)
             into = read_id(to) if to else audiences.create(conn, found.name, name or file.name, person.login)
-            for progress in acts.import_audience(house, conn, into, file, found.name, name=file.name):
+            for progress in acts.import_audience(
+                house, conn, into, file, found.name, name=file.name, column=column, sheet=sheet
+            ):
                 status.update(desk.words.say("read {n} rows", n=progress.rows))
             people.record(conn, person.login, "audience.import", str(into), rows=progress.rows, **progress.verdicts)
     show_verdicts(desk, progress.verdicts, progress.rows)

@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
-from campaigns.ledger import registry
+from campaigns.ledger import audiences, lists, registry
 from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
+from campaigns.terms import Verdict
 from config.carriers import load_carriers
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
@@ -24,12 +25,24 @@ def show_plan(desk: Desk, house: House, wave: Wave, choice: str = "") -> None:
         desk.say("Rehearsal: no phone receives anything", style="yellow")
     desk.say("{author} asks to send {name} of {campaign}", author=wave.author, name=wave.name, campaign=wave.campaign)
     desk.say("{n} people will receive this text", n=wave.n, style="bold")
+    _list(desk, house, wave)
     texts = {name: text for name, text in plan["texts"].items() if choice in {"", name}}
     for name, text in texts.items():
         bubble(desk, text["text"], f"{_senders(plan)} · {name}", _under(desk, text))
     desk.out.print(_carriers(desk, house, wave, max(int(text["segments"]) for text in texts.values())))
     _when(desk, wave)
     _basis(desk, house, wave)
+
+
+def _list(desk: Desk, house: House, wave: Wave) -> None:
+    """Which list it is: an approver must not approve somebody else's because the count is the same."""
+    with house.begin() as conn:
+        found = lists.audience(conn, wave.audience)
+        verdicts = audiences.verdict_counts(conn, wave.audience)
+    files = ", ".join(f"{file.name} (SHA-256 {file.sha256[:12]})" for file in found.files)
+    desk.say("list {name} of {author}: {files}", name=found.name, author=found.author, files=files)
+    rows = [f"{desk.words.value(Verdict(key))} {desk.words.number(n)}" for key, n in verdicts.items() if n]
+    desk.out.print("  " + " · ".join(rows), soft_wrap=True)
 
 
 def _senders(plan: dict[str, Any]) -> str:

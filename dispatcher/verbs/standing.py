@@ -9,7 +9,7 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from campaigns.ledger import figures, waves
+from campaigns.ledger import figures, shares, waves
 from campaigns.ledger.figures import Standing
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
@@ -39,6 +39,10 @@ KEYS = ("queued", "in_flight", "accepted", "delivered", "undelivered", "refused"
 def show_standing(desk: Desk, house: House, wave: Wave, rows: Sequence[Standing]) -> dict[str, Any]:
     """Print the table and the sum; the same as JSON's own types."""
     desk.out.print(_table(desk, house, wave, rows))
+    with house.begin() as conn:
+        idle = wave.state == "running" and not set(shares.at_work(conn)) & set(wave.plan["accounts"].values())
+    if idle:
+        desk.say("nobody is sending now: no worker of these accounts is alive", style="yellow")
     total = _figures(rows)
     number = desk.words.number
     desk.out.print(" + ".join(number(n) for n in total.values() if n) + f" = {number(sum(total.values()))}")

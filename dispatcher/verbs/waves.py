@@ -177,10 +177,10 @@ def cancel(context: typer.Context, wave: WaveName, login: Login, reason: Reason 
     _move(desk_of(context), wave, login, "cancel", reason)
 
 
-HALTED = "{name} is {state} · {waiting} messages wait, {in_flight} are on their way and settle by themselves"
-SETTLED = (
-    "{name} is {state} · {waiting} messages will never be sent, {in_flight} are on their way and settle by themselves"
+HALTED = (
+    "{name} is {state} · {waiting} messages wait, at most {in_flight} more may still have left and settle by themselves"
 )
+SETTLED = "{name} is {state} · {waiting} messages will never be sent, at most {in_flight} more may still have left"
 
 
 def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:

@@ -52,17 +52,21 @@ def test_cells_come_as_a_person_would_type_them(tmp_path: Path) -> None:
         ]
 
 
-def test_the_first_visible_sheet_with_rows_is_read_or_the_one_named(tmp_path: Path) -> None:
-    """Hidden and empty sheets are passed over; a sheet can be asked for by name."""
+def test_the_only_visible_sheet_with_rows_is_read_or_the_one_named(tmp_path: Path) -> None:
+    """Hidden and empty sheets are passed over; of several with rows none is chosen: it must be named."""
     lists = [[["SĐT"], [f"091234567{i}"]] for i in range(4)]
     book = _book(("hidden", lists[0]), ("empty", []), ("first", lists[1]), ("second", lists[2]))
     book["hidden"].sheet_state = "hidden"
     book.active = book["first"]
     book.save(path := tmp_path / "a.xlsx")
+    assert "rows in several sheets: first, second" in _refusal(path)
+    for name, number in (("first", "0912345671"), ("second", "0912345672")):
+        with open_sheet(path, sheet=name) as sheet:
+            assert list(sheet.entries()) == [(2, number, "")]
+    book["second"].sheet_state = "hidden"
+    book.save(path)
     with open_sheet(path) as sheet:
         assert list(sheet.entries()) == [(2, "0912345671", "")]
-    with open_sheet(path, sheet="second") as sheet:
-        assert list(sheet.entries()) == [(2, "0912345672", "")]
     assert "has no sheet 'third'; it has: empty, first, second" in _refusal(path, sheet="third")
 
 
