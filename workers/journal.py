@@ -17,6 +17,7 @@ from pathlib import Path
 from campaigns.ledger.windows import Batch, Intent
 from campaigns.terms import Answer, Outcome
 from workers.house import boot_id
+from workers.locks import writer_is_dead
 
 SUFFIX = ".journal"
 BUILD = "1"
@@ -117,16 +118,7 @@ class Sealed:
 
 def dead(folder: Path) -> list[Path]:
     """Journals whose writer is dead: their lock is free. A stopped writer still holds it."""
-    return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if _free(path)]
-
-
-def _free(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    return True
+    return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if writer_is_dead(path)]
 
 
 def seal(path: Path) -> Sealed | None:

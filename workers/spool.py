@@ -20,6 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from campaigns.terms import Callback
+from workers.locks import writer_is_dead
 
 OPEN, READY = ".open", ".seg"
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -169,17 +170,8 @@ def _sync_folder(folder: Path) -> None:
 
 def ready(folder: Path) -> list[Path]:
     """Segments to load, oldest first: handed on, or left by a dead writer."""
-    found = list(folder.glob(f"*{READY}")) + [path for path in folder.glob(f"*{OPEN}") if _abandoned(path)]
+    found = list(folder.glob(f"*{READY}")) + [path for path in folder.glob(f"*{OPEN}") if writer_is_dead(path)]
     return sorted(found, key=lambda path: path.name.split("~")[1])
-
-
-def _abandoned(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    return True
 
 
 def account_of(path: Path) -> str:
