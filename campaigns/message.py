@@ -29,9 +29,6 @@ TRANSITIONS: Mapping[State, tuple[State, ...]] = {
 SENT = frozenset({S.ACCEPTED, S.UNDELIVERED, S.DELIVERED})
 """States in which a carrier is known to have taken the message."""
 
-FINAL = frozenset(State) - {S.QUEUED, S.UNCERTAIN, S.ACCEPTED}
-"""States that only contradicting evidence can still move."""
-
 
 def guard_sql() -> str:
     """The condition under which the database refuses an update of a message's state, generated from TRANSITIONS."""
@@ -67,7 +64,6 @@ _MOVED_BY: Mapping[Outcome, tuple[State, ...]] = {
 """Which states weak evidence of the latest attempt moves."""
 
 MAC_BYTES = 6
-OFFSETS = 1 << 16
 
 
 def reference(window: int, offset: int, key: bytes) -> str:

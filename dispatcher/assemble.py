@@ -75,11 +75,6 @@ def accounts(site: Site) -> dict[str, Account]:
     return {each.name: _account(each, site) for each in load_accounts(site.settings.carriers_file)}
 
 
-def senders(site: Site) -> dict[str, dict[str, str]]:
-    """The names registered at each carrier, by account."""
-    return {each.name: dict(each.senders) for each in load_accounts(site.settings.carriers_file)}
-
-
 def _account(each: AccountSettings, site: Site) -> Account:
     keywords = each.keywords(os.environ) if each.enabled else {}
     keywords |= site.overrides.get(each.name, {})

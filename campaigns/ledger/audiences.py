@@ -15,8 +15,6 @@ from campaigns.ledger.names import new_id
 from campaigns.sealing import CampaignKeys, Keyring
 from campaigns.terms import Absent, Problem, Verdict
 
-COUNTED = ", ".join(f'"{verdict.value}"' for verdict in Verdict)
-
 
 @dataclass(slots=True)
 class Import:

@@ -64,12 +64,6 @@ def imported(conn: psycopg.Connection, name: str, windows: int, uncertain: int) 
     )
 
 
-def unknown_waves(conn: psycopg.Connection, waves: set[int]) -> set[int]:
-    """Waves that a journal names and this database lacks: it was restored, copied or failed over."""
-    known = {int(row[0]) for row in conn.execute("SELECT id FROM wave WHERE id = ANY(%s)", (list(waves),))}
-    return waves - known
-
-
 def incarnation(conn: psycopg.Connection) -> int:
     """The random value that this database shares with a file beside the journals."""
     row = conn.execute("SELECT incarnation FROM installation FOR UPDATE").fetchone()

@@ -21,7 +21,6 @@ TABLE = 12  # pt; the decree sets none for tables
 A4 = (Mm(210), Mm(297))  # I.1
 TOP, BOTTOM, LEFT, RIGHT = Mm(20), Mm(20), Mm(30), Mm(15)  # I.3: 20-25, 20-25, 30-35, 15-20
 WIDTH = 165.0  # mm of text on an upright page
-WIDE = 252.0  # mm of text on a lying page
 MM_PER_PT = 25.4 / 72
 MARKED_TOP = Mm(25)  # room for a band above the page number; still within I.3
 
