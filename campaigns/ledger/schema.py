@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest change in migrations/versions; a test holds it against alembic's own answer."""
 
 HERE = Path(__file__).parent

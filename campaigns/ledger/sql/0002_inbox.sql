@@ -1,0 +1,3 @@
+-- Receipts: sealed in groups (docs/ledger.md).
+
+SELECT;

@@ -1,0 +1,3 @@
+-- Backup, restore, and windows that only a journal knows (docs/ledger.md).
+
+SELECT;

@@ -1,0 +1,3 @@
+-- Settling of uncertain messages, poison batches (docs/ledger.md).
+
+SELECT;

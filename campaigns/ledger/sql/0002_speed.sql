@@ -1,0 +1,3 @@
+-- Indexes and storage for speed (docs/ledger.md).
+
+SELECT;
