@@ -11,8 +11,8 @@ import psycopg
 
 from campaigns.ledger import fold
 from workers.house import House, current_house
-from workers.journals import import_dead
 from workers.queues import ring_books
+from workers.restart import take_in
 from workers.settle import Settler
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Books:
         busy = _try(self.fold) or busy
         if time.monotonic() - self._slow_at > SLOW_ROUND:
             self._slow_at = time.monotonic()
-            for duty in (lambda: import_dead(self._house), self._settler.rematch, self._close):
+            for duty in (lambda: take_in(self._house), self._settler.rematch, self._close):
                 busy = _try(duty) or busy
         return busy
 

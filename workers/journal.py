@@ -7,12 +7,15 @@ A write that fails means: do not send.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from campaigns.ledger.windows import Batch, Intent
 from campaigns.terms import Answer, Outcome
@@ -26,14 +29,14 @@ BUILD = "1"
 class Journal:
     """One worker's journal, open and locked."""
 
-    def __init__(self, folder: Path, worker: int, incarnation: int) -> None:
+    def __init__(self, folder: Path, worker: int, incarnation: int, account: str = "") -> None:
         self._broken = -1
         self.name = f"{socket.gethostname()}-{worker:016x}{SUFFIX}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = folder / f".{self.name}.new"
         self._fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        self._write(f"J2 {boot_id()} {worker} {incarnation} {BUILD}\n")
+        self._write(f"J2 {boot_id()} {worker} {incarnation} {BUILD} {_word(account)}\n")
         new.rename(folder / self.name)
 
     @property
@@ -100,8 +103,11 @@ class Told:
     epoch: int
     lo: int
     hi: int
+    retries: str = ""  # "no:attempt,..." of a retry window
     sent: list[tuple[int, int]] = field(default_factory=list)
     heard: dict[int, Answer] = field(default_factory=dict)
+    damaged: bool = False  # a line of it could not be read: what it does not say proves nothing
+    last: int = -1  # number of its last line in the journal
 
 
 @dataclass(slots=True)
@@ -112,8 +118,16 @@ class Sealed:
     boot: str
     worker: int
     incarnation: int
+    account: str = ""
+    sealed_in: str = ""  # the boot in which it was sealed, whole
+    damaged: bool = False
     claims: list[tuple[int, str, int, int]] = field(default_factory=list)  # wave, kind, seq, epoch
     windows: dict[int, Told] = field(default_factory=dict)
+
+    @property
+    def proof(self) -> bool:
+        """Whether what it does not say did not happen: no line of it can be missing."""
+        return not self.damaged and bool(self.boot) and self.boot in (boot_id(), self.sealed_in)
 
 
 def dead(folder: Path) -> list[Path]:
@@ -121,34 +135,102 @@ def dead(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if writer_is_dead(path)]
 
 
-def seal(path: Path) -> Sealed | None:
-    """Lock a dead journal, append Z, read it; None when its writer lives or somebody else is sealing it."""
-    with path.open("r+b") as file:
+def seal(path: Path) -> BinaryIO | None:
+    """A dead journal, locked, ended by Z and safe on the disk, at its first byte; None when its writer lives.
+
+    Also None when somebody else is at it, or when it is gone. Z names the boot: sealed in the writer's own it is whole.
+    """
+    with contextlib.ExitStack() as stack:
         try:
+            file = stack.enter_context(path.open("r+b"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except (BlockingIOError, FileNotFoundError):
             return None
-        data = file.read()
-        whole = data.rfind(b"\n") + 1  # the writer died inside a write: that line was never acted upon
-        data = data[:whole]
-        if not data.endswith(b"Z\n"):
-            os.ftruncate(file.fileno(), whole)
-            os.pwrite(file.fileno(), b"Z\n", whole)
-        return read(path.name, data.decode("ascii", "replace"))
+        whole, last = _end(file)
+        if not last.startswith(b"Z"):
+            os.ftruncate(file.fileno(), whole)  # the writer died inside a write: that line was never acted upon
+            os.pwrite(file.fileno(), f"Z {boot_id()}\n".encode(), whole)
+            os.fsync(file.fileno())
+        file.seek(0)
+        stack.pop_all()
+        return file
+
+
+def _end(file: BinaryIO) -> tuple[int, bytes]:
+    """Where the last whole line ends, and that line; looks at the end of the file only."""
+    size, tail = file.seek(0, os.SEEK_END), 4096
+    while True:
+        start = max(0, size - tail)
+        data = os.pread(file.fileno(), size - start, start)
+        end = data.rfind(b"\n") + 1
+        before = data.rfind(b"\n", 0, end - 1) + 1 if end else 0
+        if before or not start:
+            return (start + end if end else 0), data[before:end]
+        tail *= 8
+
+
+# -- reading: first what it is about, then what it says of the windows that are wanted --------------------------------
+
+
+def header(path: Path) -> Sealed:
+    """What the first line of a journal says, its writer alive or not."""
+    with path.open("rb") as file:
+        return outline(path.name, io.BytesIO(file.readline()))
+
+
+def outline(name: str, file: BinaryIO) -> Sealed:
+    """A journal's header, claims and windows, without what was sent and heard: its size does not matter."""
+    sealed = Sealed(name, "", 0, 0)
+    file.seek(0)
+    for number, (word, *rest) in enumerate(_lines(file)):
+        try:
+            if word not in _LONG:
+                _READERS[word](sealed, rest)
+            if word in _LONG or word == "W":
+                sealed.windows[int(rest[0])].last = number
+        except (ValueError, KeyError, IndexError):
+            sealed.damaged = True
+    return sealed
+
+
+def told(sealed: Sealed, file: BinaryIO, wanted: Collection[int]) -> Iterator[Told]:
+    """What it says of the wanted windows, each as soon as its last line was read; no more are held than were open."""
+    file.seek(0)
+    for number, (word, *rest) in enumerate(_lines(file)):
+        one = sealed.windows.get(_window_of(rest)) if word in _LONG or word == "W" else None
+        if one is None or one.window not in wanted:
+            continue
+        if word != "W":
+            try:
+                _READERS[word](sealed, rest)
+            except (ValueError, KeyError, IndexError):
+                one.damaged = True
+        if number == one.last:
+            yield one
+            del sealed.windows[one.window]
 
 
 def read(name: str, text: str) -> Sealed:
-    """What a journal says."""
-    sealed = Sealed(name, "", 0, 0)
-    for line in text.split("\n"):
-        word, *rest = line.split(" ") if line else ("",)
-        if word in _READERS:
-            _READERS[word](sealed, rest)
+    """All that a short journal says."""
+    file = io.BytesIO(text.encode())
+    sealed = outline(name, file)
+    sealed.windows = {one.window: one for one in told(sealed, file, list(sealed.windows))}
     return sealed
+
+
+def _lines(file: BinaryIO) -> Iterator[list[str]]:
+    for line in file:
+        yield line.decode("ascii", "replace").rstrip("\n").split(" ")
+
+
+def _window_of(rest: list[str]) -> int:
+    return int(rest[0]) if rest and rest[0].isdecimal() else -1
 
 
 def _header(sealed: Sealed, rest: list[str]) -> None:
     sealed.boot, sealed.worker, sealed.incarnation = rest[0], int(rest[1]), int(rest[2])
+    if len(rest) > 4:  # noqa: PLR2004 - journals of before have no fifth word
+        sealed.account = "" if rest[4] == "-" else rest[4]
 
 
 def _claim(sealed: Sealed, rest: list[str]) -> None:
@@ -156,18 +238,34 @@ def _claim(sealed: Sealed, rest: list[str]) -> None:
 
 
 def _window(sealed: Sealed, rest: list[str]) -> None:
-    window, wave, _plan, kind, batch, epoch, lo, hi = rest[:8]
-    sealed.windows[int(window)] = Told(int(window), int(wave), kind, int(batch), int(epoch), int(lo), int(hi))
+    window, wave, _plan, kind, batch, epoch, lo, hi, *retries = rest
+    made = Told(int(window), int(wave), kind, int(batch), int(epoch), int(lo), int(hi), "".join(retries))
+    sealed.windows[made.window] = made
 
 
 def _sending(sealed: Sealed, rest: list[str]) -> None:
-    sealed.windows[int(rest[0])].sent.append((int(rest[1]), int(rest[2])))
+    window, lo, hi = rest
+    sealed.windows[int(window)].sent.append((int(lo), int(hi)))
 
 
 def _heard(sealed: Sealed, rest: list[str]) -> None:
-    window, idx, outcome, ref, code = rest[:5]
+    window, idx, outcome, ref, code = rest
     answer = Answer(int(idx), Outcome(int(outcome)), "" if code == "-" else code, "" if ref == "-" else ref)
     sealed.windows[int(window)].heard[answer.idx] = answer
 
 
-_READERS = {"J2": _header, "C": _claim, "W": _window, "S": _sending, "R": _heard}
+def _not_sent(sealed: Sealed, rest: list[str]) -> None:
+    """Only for readers: recovery takes what was not sent from what was."""
+    window, lo, hi = rest
+    _ = sealed.windows[int(window)], int(lo), int(hi)
+
+
+def _sealed(sealed: Sealed, rest: list[str]) -> None:
+    sealed.sealed_in = rest[0] if rest else ""
+
+
+_READERS = {
+    "J2": _header, "C": _claim, "W": _window, "S": _sending, "R": _heard, "N": _not_sent, "Z": _sealed,
+}  # fmt: skip
+_LONG = frozenset("SRN")
+"""Words of the lines that are many: one a socket write or an answer."""

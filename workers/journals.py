@@ -1,64 +1,157 @@
-"""Journals of dead workers: sealed, imported into the log, put away. What only they know locks all sending."""
+"""Journals of dead workers: sealed, imported into the log, put away; windows that only they know are entered first."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import socket
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
+from typing import BinaryIO
+
+import psycopg
 
 from campaigns.ledger import logbook, recovery
 from campaigns.ledger.logbook import Line
-from campaigns.ledger.recovery import OpenWindow
+from campaigns.ledger.recovery import OpenWindow, Recovered
 from campaigns.terms import Outcome
 from workers import journal
-from workers.house import House, boot_id
+from workers.house import House
 from workers.journal import Sealed, Told
 
 log = logging.getLogger(__name__)
 
 PUT_AWAY = "sealed"
+GROUP = 20
+"""Windows in one transaction: a journal may hold thousands of them, and millions of lines."""
 
 
 def import_dead(house: House) -> int:
     """Import every journal whose writer is dead; how many."""
     folder = house.folder("journals")
-    done = 0
-    for path in journal.dead(folder):
-        sealed = _sealed(path)
-        if sealed is not None and _import(house, sealed):
-            _put_away(path)
-            done += 1
+    done = sum(_take_in(house, path) for path in journal.dead(folder))
     return done + _import_missing(house, folder)
 
 
-def _sealed(path: Path) -> Sealed | None:
-    """What a dead journal says; an unreadable one proves nothing, so all of its open windows become uncertain."""
-    try:
-        return journal.seal(path)
-    except (ValueError, KeyError, IndexError):
-        log.exception("journal %s cannot be read: its open windows are uncertain", path.name)
-        return Sealed(path.name, "", 0, 0)
+def import_put_away(house: House, names: Collection[str]) -> int:
+    """Import journals again that were put away after a database took them in that is not this one; how many."""
+    folder = house.folder("journals") / PUT_AWAY
+    return sum(_take_in(house, folder / name) for name in names)
 
 
-def _import(house: House, sealed: Sealed) -> bool:
-    """One transaction; False when the journal knows more than the database: then all sending is locked."""
+def strangers(house: House) -> list[str]:
+    """Journals that were put away and that this database never took in: it is older than they are."""
+    folder = house.folder("journals") / PUT_AWAY
+    names = [path.name for path in folder.glob(f"*{journal.SUFFIX}")]
     with house.begin() as conn:
-        if newer := recovery.unknown_windows(conn, set(sealed.windows)):
-            why = f"journal {sealed.name} names {len(newer)} windows that this database lacks"
-            if recovery.lock_sending(conn, why):
-                log.error("sending is locked: %s", why)
-            return False
-        uncertain = 0
-        for window in recovery.open_windows(conn, sealed.name):
-            told = sealed.windows.get(window.id)
-            lines = _lines(window, told, proof=bool(sealed.boot) and sealed.boot == boot_id())
+        return recovery.not_imported(conn, names)
+
+
+def living(house: House, incarnation: int) -> list[str]:
+    """Journals of writers that began under another incarnation and are not dead yet, stopped ones too."""
+    found = []
+    for path in sorted(house.folder("journals").glob(f"*{journal.SUFFIX}")):
+        with contextlib.suppress(FileNotFoundError):  # another book-keeper has put it away
+            if journal.header(path).incarnation != incarnation:
+                found.append(path.name)
+    return found
+
+
+def files(house: House) -> list[str]:
+    """Names of all journals that are here."""
+    return [path.name for path in house.folder("journals").rglob(f"*{journal.SUFFIX}")]
+
+
+def _take_in(house: House, path: Path) -> bool:
+    file = journal.seal(path)
+    if file is None:
+        return False
+    with file:
+        _import(house, path.name, file)
+    _put_away(path)
+    return True
+
+
+def _import(house: House, name: str, file: BinaryIO) -> None:
+    """Window by window; a death in between repeats nothing, as a window is closed with its lines."""
+    sealed = journal.outline(name, file)
+    if sealed.damaged:
+        log.error("journal %s cannot be read everywhere: what it does not say is uncertain", name)
+    with house.begin() as conn:
+        unknown = recovery.unknown_windows(conn, sealed.windows)
+        unknown -= _look_at_unknown(conn, sealed, unknown)
+        wanted = unknown | recovery.open_ids(conn, name)
+    number, uncertain = len(sealed.windows), 0
+    unnamed = [Told(window, 0, "", 0, 0, 0, 0) for window in wanted - sealed.windows.keys()]  # dead before the W line
+    for group in _groups(chain(journal.told(sealed, file, wanted), unnamed)):
+        uncertain += _settle(house, sealed, group, unknown)
+    with house.begin() as conn:
+        recovery.void_leases(conn, sealed.worker, sealed.claims)
+        recovery.imported(conn, name, number, uncertain, proof=sealed.proof)
+    log.info("journal %s imported: %d windows, %d uncertain", name, number, uncertain)
+
+
+def _groups(told: Iterable[Told]) -> Iterator[list[Told]]:
+    rest = iter(told)
+    while group := list(islice(rest, GROUP)):
+        yield group
+
+
+def _look_at_unknown(conn: psycopg.Connection, sealed: Sealed, unknown: set[int]) -> set[int]:
+    """A journal knows more than this database: it was restored. Windows of waves that are not here need a person."""
+    if unknown:
+        why = f"journal {sealed.name} names {len(unknown)} windows that this database lacks"
+        if recovery.begin_restoring(conn, why):
+            log.error("this database is older than its journals: all waves are paused, sending is locked: %s", why)
+    waves = recovery.unknown_waves(conn, {sealed.windows[window].wave for window in unknown})
+    for wave in sorted(waves):
+        recovery.lock_sending(conn, f"wave: journal {sealed.name} names wave {wave}, which this database lacks")
+    return {window for window in unknown if sealed.windows[window].wave in waves}
+
+
+def _settle(house: House, sealed: Sealed, group: list[Told], unknown: set[int]) -> int:
+    """Enter those of these windows that this database lacks, write what became of each index, close them."""
+    by_id = {told.window: told for told in group}
+    uncertain = 0
+    with house.begin() as conn:
+        new = [told for told in group if told.window in unknown]
+        found = {told.window: recovery.recover(conn, _recovered(sealed, told)) for told in new}
+        for window in recovery.open_windows(conn, by_id):
+            how = found.get(window.id, "known")
+            told = by_id[window.id]
+            proof = sealed.proof and not told.damaged and how != "twice"
+            # lines of a window that was not here yet were folded without effect: they are written again
+            whole = window if how == "known" else replace(window, logged=frozenset())
+            lines = _lines(whole, told if told.wave else None, proof=proof)
+            lines = [_doubted(line) for line in lines] if how == "twice" else lines
             uncertain += sum(1 for line in lines if line[3] == Outcome.UNCERTAIN)
             logbook.append(conn, window.wave, lines, [window.id])
-        recovery.void_leases(conn, sealed.worker, sealed.claims)
-        recovery.imported(conn, sealed.name, len(sealed.windows), uncertain)
-    log.info("journal %s imported: %d windows, %d uncertain", sealed.name, len(sealed.windows), uncertain)
-    return True
+        for window_id, how in found.items():
+            if how in {"absent", "twice"}:
+                _alarm(conn, sealed, by_id[window_id], how)
+    return uncertain
+
+
+def _recovered(sealed: Sealed, told: Told) -> Recovered:
+    pairs = [pair.split(":") for pair in told.retries.split(",") if pair]
+    retries = [(int(no), int(attempt)) for no, attempt in pairs]
+    return Recovered(
+        told.window, told.wave, told.kind, told.batch, told.epoch, told.lo, told.hi,
+        sealed.account, sealed.name, retries,
+    )  # fmt: skip
+
+
+def _alarm(conn: psycopg.Connection, sealed: Sealed, told: Told, how: str) -> None:
+    """Two histories of the same messages, or messages that the plan does not have: told, and kept."""
+    if how == "twice":
+        log.error("journal %s: window %d was also sent by another history", sealed.name, told.window)
+        return
+    why = f"wave: journal {sealed.name} names messages of wave {told.wave} that its plan lacks"
+    if recovery.lock_sending(conn, why):
+        log.error("sending is locked: %s", why)
 
 
 def _lines(window: OpenWindow, told: Told | None, *, proof: bool) -> list[Line]:
@@ -81,7 +174,25 @@ def _lines(window: OpenWindow, told: Told | None, *, proof: bool) -> list[Line]:
     return lines
 
 
+def _doubted(line: Line) -> Line:
+    """Of a message that two histories tried, "not sent" and "later" of one say nothing of the other."""
+    if line[3] not in {Outcome.NOT_SENT, Outcome.DEFERRED}:
+        return line
+    return (line[0], line[1], "answer", Outcome.UNCERTAIN, line[4], line[5])
+
+
+def close_holes(house: House, conn: psycopg.Connection) -> int:
+    """Ranges below a cursor that no window covers go back unsent, or are uncertain when a journal may lack lines."""
+    proof = not recovery.unproved(conn, files(house))
+    holes = recovery.open_holes(conn)
+    for window in holes:
+        logbook.append(conn, window.wave, _lines(window, None, proof=proof), [window.id])
+    return len(holes)
+
+
 def _put_away(path: Path) -> None:
+    if path.parent.name == PUT_AWAY:
+        return
     sealed = path.parent / PUT_AWAY
     sealed.mkdir(mode=0o700, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):  # another book-keeper was faster
@@ -94,20 +205,10 @@ def _import_missing(house: House, folder: Path) -> int:
         named = recovery.journals_of_open_windows(conn)
     ours = [name for name in named if name.rsplit("-", 1)[0] == socket.gethostname()]
     gone = [name for name in ours if not (folder / name).exists()]
-    for name in gone:
-        kept = folder / PUT_AWAY / name  # a commit of its dying worker came after the import
-        if not kept.exists():
+    for name in gone:  # a commit of its dying worker came after the import, or the database is an older one
+        if (folder / PUT_AWAY / name).exists():
+            _take_in(house, folder / PUT_AWAY / name)
+        else:
             log.error("journal %s is gone: its open windows are uncertain", name)
-        _import(house, (_sealed(kept) if kept.exists() else None) or Sealed(name, "", 0, 0))
+            _import(house, name, io.BytesIO())
     return len(gone)
-
-
-def newer_than_database(house: House) -> bool:
-    """Whether a journal that was put away knows windows that this database lacks; sending is locked then."""
-    for path in sorted((house.folder("journals") / PUT_AWAY).glob(f"*{journal.SUFFIX}")):
-        sealed = _sealed(path)
-        with house.begin() as conn:
-            if sealed and recovery.unknown_windows(conn, set(sealed.windows)):
-                recovery.lock_sending(conn, f"journal {path.name} names windows that this database lacks")
-                return True
-    return False

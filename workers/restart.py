@@ -1,43 +1,99 @@
-"""Before the first worker of a machine starts: journals of the dead are imported, and the database is ours.
+"""Before a worker starts and while it works: journals of the dead are imported, and the database is ours.
 
-`incarnation` is one random value in the database and in a file beside the journals. When they differ, the database
-was restored, copied or failed over: all waves start paused (ledger: section 6).
+`incarnation` is one random value in the database and in a file beside the journals. When they differ, or a journal
+knows more than the database, it was restored, copied or failed over: all waves are paused and sending is locked until
+every journal is in it (ledger: section 6). A stopped worker holds its journal: its death, or its end, is waited for.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
 from pathlib import Path
 
+import psycopg
+
 from campaigns.ledger import recovery
+from workers import journals
 from workers.house import House
-from workers.journals import import_dead, newer_than_database
 
 log = logging.getLogger(__name__)
 
 FILE = "incarnation"
+LOADED = "loaded"  # where the spool keeps segments for a while after their rows were committed
 
 
 def begin_sending(house: House) -> bool:
-    """Import, compare, renew; False when the database is another one and its waves were paused."""
-    import_dead(house)
+    """Compare, renew, import; False when the database is another one and its waves were paused."""
     file = house.folder("journals") / FILE
     known = _read(file)
     with house.begin() as conn:
         now = recovery.incarnation(conn)
-        ours = now in known if known else not recovery.has_sent(conn)
+        ours = (now in known if known else not recovery.has_sent(conn)) and not recovery.restoring(conn)
         if not ours:
-            recovery.pause_all(conn, "the database was restored or copied: look before going on")
-            log.error("this database is not the one of the journals: all waves are paused")
+            _begin_restoring(conn, "the database is not the one of the journals")
         fresh = secrets.randbits(62)
         _write(file, [now, fresh])  # both, so that a death between here and the commit looks like neither
         recovery.set_incarnation(conn, fresh)
     _write(file, [fresh])
-    if not ours:
-        newer_than_database(house)
+    take_in(house)
     return ours
+
+
+def take_in(house: House) -> int:
+    """Import what the dead left; a database that turns out older is locked here, and unlocked when all is in it.
+
+    One process at a time: whoever waits here finds what was unknown before told to the database.
+    """
+    with (house.folder("journals") / ".import").open("a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _take_in(house)
+
+
+def _take_in(house: House) -> int:
+    missed = journals.strangers(house)
+    if missed:
+        with house.begin() as conn:
+            _begin_restoring(conn, f"journal {missed[0]} was taken in by a newer database")
+    done = journals.import_dead(house)
+    with house.begin() as conn:
+        restoring = recovery.restoring(conn)
+    if restoring:
+        done += journals.import_put_away(house, journals.strangers(house))
+        _end_restoring(house)
+    return done
+
+
+def _begin_restoring(conn: psycopg.Connection, why: str) -> None:
+    if recovery.begin_restoring(conn, why):
+        log.error("sending is locked, all waves are paused: %s", why)
+
+
+def _end_restoring(house: House) -> None:
+    """Lift the lock when no journal is left out; else say which ones it waits for."""
+    with house.begin() as conn:
+        now = recovery.incarnation(conn)
+        waits = journals.living(house, now)
+        if waits:
+            if recovery.lock_sending(conn, f"{recovery.RESTORE} waits for the writer of {', '.join(waits)} to end"):
+                log.warning("sending stays locked until the writer of %s has ended", ", ".join(waits))
+            return
+        holes = journals.close_holes(house, conn)
+        again = _load_again(house.folder("spool"))
+        recovery.end_restoring(conn)
+        _write(house.folder("journals") / FILE, [now])
+    log.warning("all journals are in: sending is unlocked, waves wait for a person (%d holes, %d spool segments)",
+                holes, again)  # fmt: skip
+
+
+def _load_again(spool: Path) -> int:
+    """Receipts that only the newer database had: loading them twice is harmless."""
+    kept = sorted((spool / LOADED).glob("*~*"))
+    for path in kept:
+        path.rename(spool / path.name)
+    return len(kept)
 
 
 def _read(file: Path) -> list[int]:

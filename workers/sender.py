@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger import windows
+from campaigns.ledger import recovery, windows
 from campaigns.ledger.logbook import Line
 from campaigns.ledger.names import new_id
 from campaigns.terms import Account, Callback, Outcome
@@ -26,6 +26,7 @@ from providers.errors import Misconfigured, ProviderError
 from workers.answers import AnswerLog
 from workers.house import House, crash_point
 from workers.journal import Journal
+from workers.restart import take_in
 from workers.spool import Spool, SpoolFull
 from workers.throttle import Pace
 from workers.watch import Watch
@@ -62,6 +63,8 @@ class Sending:
         self.mac_key = house.keyring.mac_key("reference")
         self.journal: Journal
         self._incarnation = 0
+        self._last = 0  # our newest window
+        self._ending = False
         self._spool = Spool(
             house.folder("spool"),
             account.name,
@@ -82,11 +85,14 @@ class Sending:
 
     async def start(self) -> None:
         """Journal, watch and log; the carrier's connection comes with the first work."""
+        await asyncio.to_thread(take_in, self.house)  # what a worker before us knows comes first
         conn = await self._database()
         cur = await conn.execute("SELECT incarnation FROM installation")
         row = await cur.fetchone()
         self._incarnation = row[0] if row else 0
-        self.journal = Journal(self.house.folder("journals"), self.worker, self._incarnation)
+        self.journal = Journal(self.house.folder("journals"), self.worker, self._incarnation, self.account.name)
+        self.watch.incarnation = self._incarnation
+        self.watch.on_other = lambda: self._end("the database was restored or started anew")
         self.answers.start()
         self.watch.start()
 
@@ -181,6 +187,7 @@ class Sending:
             incarnation=self._incarnation, keys=self.house.keys(batch.campaign), at_point=crash_point,
         )  # fmt: skip
         if isinstance(intent, windows.Intent):
+            self._last = intent.id
             self.journal.window(batch, intent)
         return intent
 
@@ -203,8 +210,10 @@ class Sending:
 
     def _end(self, why: str) -> None:
         """This process cannot go on; its parent starts a new one."""
-        log.error("this worker ends: %s", why)
-        os.kill(os.getpid(), signal.SIGTERM)
+        if not self._ending:  # a second signal would cut short what the first one drains
+            self._ending = True
+            log.error("this worker ends: %s", why)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _window_size(self, batch: windows.Batch) -> int:
         """What may be sent in one second, by the licence and by what the carrier was seen to take."""
@@ -268,8 +277,15 @@ class Sending:
 
     async def _database(self) -> psycopg.AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:
-            self._conn = await windows.connect(self.house.database)
+            conn = await windows.connect(self.house.database)
+            if self._last and not await windows.is_known(conn, self._last):  # a copy that lags behind took its place
+                await asyncio.to_thread(self._older_database)
+            self._conn = conn
         return self._conn
+
+    def _older_database(self) -> None:
+        with self.house.begin() as conn:
+            recovery.begin_restoring(conn, f"a window of journal {self.journal.name} is not in this database")
 
     async def keep_lease(self) -> None:
         """Renew the lease of the batch in hand, for as long as the process lives."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -32,6 +33,8 @@ class Watch:
         self._stop_seq: dict[int, int] = {}
         self._polled = -STALE
         self._locked = ""
+        self.incarnation = 0  # 0: not known
+        self.on_other: Callable[[], None] = lambda: None  # the database is another one, or was started anew
         self._owner = False
         self._task: asyncio.Task[None] | None = None
 
@@ -87,4 +90,7 @@ class Watch:
         facts = await shares.stop_facts(conn)
         self._locked = "kill switch" if self._stop_file.exists() else facts.locked
         self._stop_seq = facts.stop_seq
+        if self.incarnation and facts.incarnation != self.incarnation:
+            self._locked = "incarnation"
+            self.on_other()
         self._polled = before

@@ -1,12 +1,18 @@
-"""What a dead worker left: its open windows, its leases and its share (ledger: section 5)."""
+"""What a dead worker left, and what a database lacks that is older than the journals (ledger: sections 5 and 6)."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 
-from campaigns.ledger.names import log_table
+from campaigns.ledger.names import log_table, new_id
+
+RESTORE = "restore:"
+"""Begins the line of `locked_reason` that goes away by itself; all others are a person's to take away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,17 @@ class OpenWindow:
         return bool(self.skip) and bool(self.skip[offset // 8] >> (offset % 8) & 1)
 
 
-def open_windows(conn: psycopg.Connection, journal: str) -> list[OpenWindow]:
+def open_ids(conn: psycopg.Connection, journal: str) -> set[int]:
     """The open windows whose worker wrote this journal."""
+    rows = conn.execute("SELECT id FROM send_window WHERE closed IS NULL AND journal = %s", (journal,))
+    return {int(row[0]) for row in rows}
+
+
+def open_windows(conn: psycopg.Connection, ids: Collection[int]) -> list[OpenWindow]:
+    """Those of these windows that are still open, locked."""
     rows = conn.execute(
-        "SELECT id, wave, lo, hi, skip FROM send_window WHERE closed IS NULL AND journal = %s ORDER BY id FOR UPDATE",
-        (journal,),
+        "SELECT id, wave, lo, hi, skip FROM send_window WHERE closed IS NULL AND id = ANY(%s) ORDER BY id FOR UPDATE",
+        (list(ids),),
     ).fetchall()
     return [OpenWindow(i, w, lo, hi, bytes(skip), _logged(conn, w, i)) for i, w, lo, hi, skip in rows]
 
@@ -56,12 +68,102 @@ def void_leases(conn: psycopg.Connection, worker: int, claims: list[tuple[int, s
     conn.execute("UPDATE share SET until = least(until, now()) WHERE holder = %s", (worker,))
 
 
-def imported(conn: psycopg.Connection, name: str, windows: int, uncertain: int) -> None:
+def imported(conn: psycopg.Connection, name: str, windows: int, uncertain: int, *, proof: bool) -> None:
     """A journal is in the log whole; it is never read again."""
     conn.execute(
-        "INSERT INTO journal (name, windows, uncertain) VALUES (%s, %s, %s) ON CONFLICT (name) DO NOTHING",
-        (name, windows, uncertain),
+        "INSERT INTO journal (name, windows, uncertain, proof) VALUES (%s, %s, %s, %s) ON CONFLICT (name) DO NOTHING",
+        (name, windows, uncertain, proof),
     )
+
+
+def not_imported(conn: psycopg.Connection, names: Collection[str]) -> list[str]:
+    """Those of these journals that this database never took in."""
+    known = {str(row[0]) for row in conn.execute("SELECT name FROM journal WHERE name = ANY(%s)", (list(names),))}
+    return sorted(set(names) - known)
+
+
+# -- windows that only a journal knows -------------------------------------------------------------------------------
+
+
+class Recovered(NamedTuple):
+    """A window as its W line tells it."""
+
+    id: int
+    wave: int
+    kind: str
+    batch: int
+    epoch: int
+    lo: int
+    hi: int
+    account: str
+    journal: str
+    retries: Sequence[tuple[int, int]]  # message number and attempt of each index of a retry window
+
+
+def unknown_windows(conn: psycopg.Connection, windows: Collection[int]) -> set[int]:
+    """Windows that a journal names and this database lacks: it is older than the journal."""
+    known = {int(row[0]) for row in conn.execute("SELECT id FROM send_window WHERE id = ANY(%s)", (list(windows),))}
+    return set(windows) - known
+
+
+def unknown_waves(conn: psycopg.Connection, waves: Collection[int]) -> set[int]:
+    """Waves that this database lacks."""
+    return set(waves) - {int(row[0]) for row in conn.execute("SELECT id FROM wave WHERE id = ANY(%s)", (list(waves),))}
+
+
+RECOVER = """
+SELECT recover_window(%s, %s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s::integer[], %s::smallint[])
+"""
+
+
+def recover(conn: psycopg.Connection, window: Recovered) -> str:
+    """Enter a window that only a journal knows; 'known', 'placed', 'absent' or 'twice': see 0002_restore.sql."""
+    *facts, retries = window
+    nos, attempts = [no for no, _ in retries], [attempt for _, attempt in retries]
+    row = conn.execute(RECOVER, (*facts, nos, attempts)).fetchone()
+    return str(row[0]) if row else "absent"
+
+
+HOLES = """
+SELECT b.wave, b.seq, b.epoch, b.account, lower(r), upper(r) FROM batch b
+CROSS JOIN LATERAL unnest(int4multirange(int4range(b.lo, b.cursor)) - coalesce(
+    (SELECT range_agg(int4range(w.lo, w.hi)) FROM send_window w
+        WHERE w.wave = b.wave AND w.kind = b.kind AND w.batch = b.seq), '{}'::int4multirange)) AS r
+WHERE b.kind = 'first' AND b.cursor > b.lo ORDER BY b.wave, b.seq, lower(r)
+"""
+HOLE = """
+INSERT INTO send_window (id, wave, kind, batch, epoch, lo, hi, skip, account, journal)
+VALUES (%s, %s, 'first', %s, %s, %s, %s, '', %s, 'restore')
+"""
+
+
+def open_holes(conn: psycopg.Connection) -> list[OpenWindow]:
+    """Make a window of each range below a cursor that no window covers; to be closed in the same transaction.
+
+    Committed by a T1 whose worker died before its W line, then lost with the newer database.
+    """
+    made = []
+    for wave, seq, epoch, account, lo, hi in conn.execute(HOLES).fetchall():
+        made.append(OpenWindow(new_id(), wave, lo, hi, b"", frozenset()))
+        conn.execute(HOLE, (made[-1].id, wave, seq, epoch, lo, hi, account))
+    return made
+
+
+def unproved(conn: psycopg.Connection, files: Collection[str]) -> bool:
+    """Whether something may have been sent that no journal names.
+
+    Since the restore began a journal came in that may lack lines, or one that windows name is nowhere.
+    """
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM journal, installation WHERE NOT proof AND imported_at >= restoring_since)"
+        " OR EXISTS (SELECT FROM send_window w WHERE w.journal <> 'restore' AND NOT w.journal = ANY(%s)"
+        " AND NOT EXISTS (SELECT FROM journal j WHERE j.name = w.journal))",
+        (list(files),),
+    ).fetchone()
+    return row != (False,)
+
+
+# -- a database that is not the one of the journals ------------------------------------------------------------------
 
 
 def incarnation(conn: psycopg.Connection) -> int:
@@ -75,8 +177,33 @@ def set_incarnation(conn: psycopg.Connection, value: int) -> None:
     conn.execute("UPDATE installation SET incarnation = %s", (value,))
 
 
-def pause_all(conn: psycopg.Connection, reason: str) -> None:
-    """This database is not the one that the journals speak of: nothing goes on without a person."""
+def has_sent(conn: psycopg.Connection) -> bool:
+    """Whether this database knows of any window at all."""
+    return conn.execute("SELECT EXISTS (SELECT FROM send_window)").fetchone() == (True,)
+
+
+def restoring(conn: psycopg.Connection) -> bool:
+    """Whether sending is locked because this database is older than the journals."""
+    asked = r"SELECT restoring_since IS NOT NULL OR locked_reason ~ '(^|\n)restore:' FROM installation"
+    return conn.execute(asked).fetchone() == (True,)
+
+
+def begin_restoring(conn: psycopg.Connection, why: str) -> bool:
+    """This database is older than the journals: nothing goes on before all are in; True when this was news.
+
+    Waves are paused until a person resumes them, leases are void, and each living worker is of another incarnation.
+    """
+    if conn.execute("SELECT restoring_since IS NOT NULL FROM installation FOR UPDATE").fetchone() == (True,):
+        return False
+    conn.execute("UPDATE installation SET restoring_since = clock_timestamp()")
+    lock_sending(conn, f"{RESTORE} {why}")
+    set_incarnation(conn, secrets.randbits(62))
+    _pause_all(conn, "the database was restored or copied: look before going on")
+    conn.execute("SELECT pg_notify('dispatcher', '{}')")
+    return True
+
+
+def _pause_all(conn: psycopg.Connection, reason: str) -> None:
     conn.execute(
         "UPDATE wave SET state = 'paused', state_reason = %s, stop_seq = stop_seq + 1 WHERE state = 'running'",
         (reason,),
@@ -85,18 +212,35 @@ def pause_all(conn: psycopg.Connection, reason: str) -> None:
     conn.execute("DELETE FROM share")
 
 
-def unknown_windows(conn: psycopg.Connection, windows: set[int]) -> set[int]:
-    """Windows that a journal names and this database lacks: it is older than the journal."""
-    known = {int(row[0]) for row in conn.execute("SELECT id FROM send_window WHERE id = ANY(%s)", (list(windows),))}
-    return windows - known
+def end_restoring(conn: psycopg.Connection) -> None:
+    """All that the journals know is in this database; the waves wait for a person."""
+    conn.execute("UPDATE installation SET restoring_since = NULL")
+    _write_lock(conn, [line for line in locks(conn) if not line.startswith(RESTORE)])
 
 
-def has_sent(conn: psycopg.Connection) -> bool:
-    """Whether this database knows of any window at all."""
-    return conn.execute("SELECT EXISTS (SELECT FROM send_window)").fetchone() == (True,)
+def locks(conn: psycopg.Connection) -> list[str]:
+    """Why nothing is sent, one reason a line; none when sending is allowed."""
+    row = conn.execute("SELECT locked_reason FROM installation FOR UPDATE").fetchone()
+    return str(row[0]).split("\n") if row and row[0] else []
 
 
 def lock_sending(conn: psycopg.Connection, reason: str) -> bool:
-    """Nothing leaves any more until a person has decided; True when this was news."""
-    cur = conn.execute("UPDATE installation SET locked_reason = %s WHERE locked_reason = ''", (reason,))
-    return cur.rowcount == 1
+    """Nothing leaves any more; True when this reason is news. A second line of a restore replaces the first."""
+    before = locks(conn)
+    if reason in before:
+        return False
+    restore = reason.startswith(RESTORE)
+    _write_lock(conn, [line for line in before if not (restore and line.startswith(RESTORE))] + [reason])
+    return True
+
+
+def unlock(conn: psycopg.Connection) -> list[str]:
+    """A person decides: all reasons go but that of a restore, which ends by itself. The reasons that went."""
+    before = locks(conn)
+    kept = [line for line in before if line.startswith(RESTORE)]
+    _write_lock(conn, kept)
+    return [line for line in before if line not in kept]
+
+
+def _write_lock(conn: psycopg.Connection, lines: list[str]) -> None:
+    conn.execute("UPDATE installation SET locked_reason = %s", ("\n".join(lines),))

@@ -27,14 +27,16 @@ class StopFacts:
 
     locked: str
     stop_seq: dict[int, int]
+    incarnation: int
 
 
 async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
     """The lock of the installation, and the stop number of each wave that is not finished."""
-    cur = await conn.execute("SELECT locked_reason FROM installation")
+    cur = await conn.execute("SELECT locked_reason, incarnation FROM installation")
     row = await cur.fetchone()
     cur = await conn.execute("SELECT id, stop_seq FROM wave WHERE state IN ('running', 'paused', 'cancelled')")
-    return StopFacts(str(row[0]) if row else "no installation", {r[0]: r[1] for r in await cur.fetchall()})
+    locked, incarnation = row or ("no installation", 0)
+    return StopFacts(str(locked), {r[0]: r[1] for r in await cur.fetchall()}, int(incarnation))
 
 
 def at_work(conn: psycopg.Connection) -> list[str]:

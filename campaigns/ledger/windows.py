@@ -199,6 +199,12 @@ async def in_doubt(
     return [(r[0], r[1], r[2], r[3]) for r in await cur.fetchall()]
 
 
+async def is_known(conn: psycopg.AsyncConnection[Any], window: int) -> bool:
+    """Whether the database has a window that it once committed; not after it went back in time."""
+    cur = await conn.execute("SELECT EXISTS (SELECT FROM send_window WHERE id = %s)", (window,))
+    return await cur.fetchone() == (True,)
+
+
 async def switch_off(conn: psycopg.AsyncConnection[Any], account: str) -> None:
     """An account that its carrier refuses sends no more until a person has mended its configuration."""
     await conn.execute("UPDATE account SET enabled = false WHERE name = %s", (account,))

@@ -48,7 +48,7 @@ FIXED = {  # columns that nobody but the owner changes
     "wave_count": ("wave", "carrier", "unit", "state"),
     "wave_skip": ("wave", "message_no"),
     "inbox": ("account", "raw", "received_at"),
-    "journal": ("name", "imported_at", "windows", "uncertain"),
+    "journal": ("name", "imported_at", "windows", "uncertain", "proof"),
     "audit": ("at", "person", "act", "subject", "details"),
     "message_{wave}": ("no", "unit", "carrier", "number_hash"),
     "log_{wave}": ("chunk", '"window"', "idx", "kind", "outcome", "provider_code", "provider_ref", "at"),

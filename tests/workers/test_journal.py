@@ -38,9 +38,14 @@ def only(folder: Path) -> Path:
 
 
 def sealed(folder: Path) -> Sealed:
-    found = journal.seal(only(folder))
-    assert found is not None
-    return found
+    return seal(only(folder))
+
+
+def seal(path: Path) -> Sealed:
+    file = journal.seal(path)
+    assert file is not None
+    with file:
+        return journal.read(path.name, file.read().decode("ascii", "replace"))
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_sealing_twice_says_the_same(tmp_path: Path) -> None:
     size = only(tmp_path).stat().st_size
     assert sealed(tmp_path) == first
     assert only(tmp_path).stat().st_size == size
-    assert only(tmp_path).read_bytes().endswith(b"\nZ\n")
+    assert only(tmp_path).read_bytes().endswith(f"\nZ {boot_id()}\n".encode())
 
 
 def test_any_torn_end_loses_only_the_torn_line(tmp_path: Path) -> None:
@@ -128,8 +133,7 @@ def test_any_torn_end_loses_only_the_torn_line(tmp_path: Path) -> None:
     for cut in range(len(data)):
         path = tmp_path / f"{cut}{journal.SUFFIX}"
         path.write_bytes(data[:cut])
-        found = journal.seal(path)
-        assert found is not None
+        found = seal(path)
         lines = data[:cut].count(b"\n")
         assert bool(found.boot) is (lines >= 1)
         assert len(found.claims) == (lines >= 2)

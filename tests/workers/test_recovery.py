@@ -222,30 +222,9 @@ def test_other_machines_windows_are_not_ours_to_judge(house: House, wave: Wave) 
     assert row == (2,)
 
 
-def test_a_journal_that_knows_more_than_the_database_locks_all_sending(house: House, wave: Wave) -> None:
-    """A window or wave that this database lacks: it was restored. Nothing leaves until a person has decided."""
-    foreign = Journal(house.folder("journals"), new_id(), 0)
-    path = house.folder("journals") / foreign.name
-    foreign.window(
-        Batch(999, "first", 0, 1, 0, 9, 1, 1, 0, "hash", "c", "t", "s", 1, 0.0),
-        Intent(888, 0, 9, []),  # type: ignore[arg-type]
-    )
-    foreign.close()
-    import_dead(house)
-    assert foreign.name in locked(house)
-    assert path.exists()  # kept for the person
-    path.unlink()
-
-
 def test_a_restored_database_starts_paused(house: House, wave: Wave) -> None:
     """Database and machine differ in their incarnation: all waves are paused, and nothing waits for ever."""
     assert restart.begin_sending(house)
-    foreign = Journal(house.folder("journals"), new_id(), 0)
-    foreign.window(Batch(999, "first", 0, 1, 0, 9, 1, 1, 0, "h", "c", "t", "s", 1, 0.0), Intent(888, 0, 9, []))  # type: ignore[arg-type]
-    foreign.close()
-    away = house.folder("journals") / PUT_AWAY
-    away.mkdir(exist_ok=True)
-    path = (house.folder("journals") / foreign.name).rename(away / foreign.name)
     with house.begin() as conn:
         recovery.set_incarnation(conn, 4711)
     house.engine.dispose()
@@ -262,11 +241,10 @@ def test_a_restored_database_starts_paused(house: House, wave: Wave) -> None:
     if ended is None:
         os.kill(pid, 9)
     assert exit_code(pid) == 0
-    path.unlink()
     with house.begin() as conn:
         row = conn.execute("SELECT state::text FROM wave WHERE id = %s", (wave.id,)).fetchone()
     assert row == ("paused",)
-    assert foreign.name in locked(house)
+    assert locked(house) == ""  # no journal was left out
     assert restart.begin_sending(house)  # the next start knows its database again
 
 
