@@ -31,7 +31,6 @@ from campaigns.sealing import Keyring
 from config.settings import load
 from dispatcher import app
 from dispatcher.assemble import Site
-from dispatcher.callbacks import Callback
 from workers.spool import opened, read, ready
 
 QUERY = "SMSID=3f0c5a5e-7d7a-4a3e-8f7e-0c1de2f3a4b5&SendStatus=5&SendSuccess=1&SendFailed=0&TotalPrice=850"
@@ -130,9 +129,8 @@ def measure(name: str, server: Callable[[Path, Callable[[int], None]], None], wa
 def _kept(data: Path) -> int:
     """Events in the spool that open; 0 for the plain route, which has none."""
     keyring = Keyring.create(data / "keys")
-    events = [event for path in ready(data / "spool") for event in read(path)]
-    kept: list[Callback] = [opened(keyring.open(event.raw, b"sim-esms")) for event in events]
-    return len(kept)
+    groups = [group for path in ready(data / "spool") for group in read(path)]
+    return sum(len(opened(keyring.open(group.raw, b"sim-esms"))) for group in groups)
 
 
 def main() -> None:

@@ -95,6 +95,7 @@ class Settings(BaseModel):
     callback_events: Count = 100  # in one receipt call
     callback_depth: Count = 10  # levels of JSON
     spool_bytes: Bytes = 1_073_741_824  # 1 GiB: about 4 M receipts; then carriers hear 503 and try again
+    spool_keep: Seconds = 259_200  # 72 h, within spool_bytes: loaded receipts, for a database restored from before them
     spool_age: Seconds = 60  # an older spool means that the database does not keep up
     upload_bytes: Bytes = 20_971_520  # 20 MiB: 1 M rows of XLSX are about 12
     upload_unpacked_bytes: Bytes = 209_715_200  # 200 MiB: 505 kB of zeros unpacked to 210 MB

@@ -20,7 +20,7 @@ from campaigns.terms import Account, Callback
 from config.problem import Problem
 from providers.base import Provider
 from providers.errors import Forged
-from workers.house import House
+from workers.house import House, crash_point
 from workers.spool import Spool, SpoolFull
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,9 @@ class Receiver:
             account = desk.account
             callback = replace(callback, body=await self._body(scope, receive))
             self._check(desk, callback)
+            crash_point("C11")
             await desk.spool.store([_to_keep(callback)])
+            crash_point("C12")
         except Turned as turned:
             log.warning("%s /cb/%s/- %d %s", scope["method"], account, turned.status, turned.why)
             await answer(send, turned.status, *turned.headers)

@@ -9,8 +9,11 @@ from typing import ClassVar, Protocol
 
 from campaigns.terms import Answer, Callback, Capability, Receipt
 
-ReceiptSink = Callable[[Sequence[Callback]], Awaitable[None]]
-"""Keeps events durably: when its awaitable ends, they survive kill -9 and power loss."""
+ReceiptSink = Callable[[Sequence[Callback | bytes]], Awaitable[None]]
+"""Keeps events durably: when its awaitable ends, they survive kill -9 and power loss.
+
+Bare bytes are the body of an event that came over the carrier's own connection: Callback(body, method="SMPP").
+"""
 
 
 class Gate(Protocol):
@@ -69,6 +72,16 @@ class Provider(ABC):
     @abstractmethod
     def receipts(self, callback: Callback) -> list[Receipt]:
         """Translate one stored event; pure. An unknown status is left out, an unreadable body raises Unreadable."""
+
+    def receipts_of(self, events: Sequence[Callback | bytes]) -> list[list[Receipt] | None]:
+        """`receipts` of many, None for each that cannot be read; bare bytes came over the carrier's own connection."""
+        return [self._receipts_or_none(event) for event in events]
+
+    def _receipts_or_none(self, event: Callback | bytes) -> list[Receipt] | None:
+        try:
+            return self.receipts(Callback(event, method="SMPP") if isinstance(event, bytes) else event)
+        except Exception:  # noqa: BLE001 - bytes from outside: any parser may fail in any way
+            return None
 
     async def look_up(self, provider_refs: Sequence[str]) -> list[Receipt]:
         """Ask the carrier what became of these; only where `capability.look_up` is not "none"."""

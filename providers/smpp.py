@@ -18,8 +18,9 @@ import gsm0338
 from campaigns import segments
 from campaigns.terms import Answer, Callback, Capability, Outcome, Problem, Receipt
 from providers import smpp_pdu as wire
+from providers import smpp_receipts
 from providers.base import Gate, Provider, ReceiptSink, Window
-from providers.errors import Forged, Misconfigured, Unreachable, Unreadable
+from providers.errors import Forged, Misconfigured, Unreachable
 from providers.smpp_link import LOST, Flight, Link, Manner, Verdict
 
 # command_status of a submit_sm_resp or generic_nack -> what it proves (SMPP 3.4, section 5.1.3 and table 5-2).
@@ -56,17 +57,6 @@ _PROOF: Final = {**_TAKEN, **_NOT_NOW, **_NO, **_OUR_FAULT}
 # A bind refused with these may succeed later (0x05: our former connection is still known); others call a person.
 _BIND_LATER: Final = frozenset({0x05, 0x08, 0x14, 0x58, 0x64, 0xFF})
 
-# message states (5.2.28) and their words in a receipt's text (appendix B); the missing ones say nothing final
-_STATE_WORDS: Final = ("", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD")
-_STATES: Final = {
-    "DELIVRD": Outcome.DELIVERED,
-    "ACCEPTD": Outcome.ACCEPTED,
-    "EXPIRED": Outcome.UNDELIVERED,
-    "DELETED": Outcome.UNDELIVERED,
-    "UNDELIV": Outcome.UNDELIVERED,
-    "REJECTD": Outcome.UNDELIVERED,
-}
-_FIELD: Final = re.compile(r"\b(id|stat|err):(\S{0,64})", re.IGNORECASE)
 _LATIN_SENDER: Final = re.compile(r"[\x20-\x7e]{1,20}")  # section 5.2.8: 21 octets with its NUL
 _MOST_PARTS: Final = 255  # one octet in the user data header
 _GOODBYE: Final = 1.0  # seconds for the unbind, and again for receipts on their way to the store: 2 s in all
@@ -211,23 +201,15 @@ class Smpp(Provider):
 
     def receipts(self, callback: Callback) -> list[Receipt]:
         """Translate one deliver_sm; a message from a phone gives nothing."""
-        try:
-            said = wire.read_deliver(callback.body)
-        except wire.BadPdu as error:
-            raise Unreadable("~deliver_sm", str(error)) from error
-        tlv_id = said.tlvs.get(wire.RECEIPTED_MESSAGE_ID, b"")
-        if said.esm_class & wire.RECEIPT_MASK not in wire.RECEIPT_TYPES and not tlv_id:
-            return []
-        fields = {key.lower(): value for key, value in reversed(_FIELD.findall(_readable(said)))}
-        state = fields.get("stat", "").upper() or _state_word(said.tlvs.get(wire.MESSAGE_STATE, b""))
-        # the TLV repeats the id of submit_sm_resp; the text's may be the same in another base (vietnam 2.2)
-        ref = wire.message_id(tlv_id) or wire.message_id(fields.get("id", "").encode("ascii", "replace"))
-        if not state:
-            raise Unreadable("~receipt", "a receipt without a state")
-        if state not in _STATES:
-            return []
-        code = "/".join(filter(None, (state, fields.get("err", ""))))
-        return [Receipt(_STATES[state], code, provider_ref=ref, number=_number(said.source))]
+        return smpp_receipts.read(callback.body)
+
+    def receipts_of(self, events: Sequence[Callback | bytes]) -> list[list[Receipt] | None]:
+        """As `receipts`, the usual form by one pattern."""
+        usual, told = smpp_receipts.usual, super().receipts_of
+        return [
+            [found] if (found := usual(event if type(event) is bytes else event.body)) else told([event])[0]  # type: ignore[union-attr]
+            for event in events
+        ]
 
 
 async def _feed(link: Link, flight: Flight, window: Window, gate: Gate) -> None:
@@ -264,24 +246,6 @@ def coded(texts: Sequence[str]) -> tuple[int, list[bytes]]:
         codec = gsm0338.Codec()
         return wire.GSM7, [codec.encode(text)[0] for text in texts]
     return wire.UCS2, [text.encode("utf-16-be") for text in texts]
-
-
-def _readable(said: wire.Delivered) -> str:
-    return said.text.decode("utf-16-be" if said.coding == wire.UCS2 else "latin-1", "replace")
-
-
-def _state_word(tlv: bytes) -> str:
-    """The word of a message_state TLV; "" when there is none, "?" for a state of no name."""
-    if not tlv:
-        return ""
-    return _STATE_WORDS[tlv[0]] if 0 < tlv[0] < len(_STATE_WORDS) else "?"
-
-
-def _number(address: str) -> int:
-    digits = address.removeprefix("+")
-    if not digits.isdecimal():
-        return 0
-    return int(f"84{digits[1:]}" if digits.startswith("0") else digits)
 
 
 def _check(*, system_id: str, password: str, system_type: str, long_text: str, window: int) -> None:

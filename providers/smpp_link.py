@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final, NamedTuple, cast
 
-from campaigns.terms import Answer, Callback, Outcome
+from campaigns.terms import Answer, Outcome
 from providers import smpp_pdu as wire
 from providers.base import ReceiptSink
 from providers.errors import Unreachable
@@ -303,7 +303,7 @@ class Link(asyncio.Protocol):
             held = list(self._receipts)
             if not held or self.down.is_set():
                 continue
-            status = await self._kept([Callback(body, method="SMPP") for _, body in held])
+            status = await self._kept([body for _, body in held])
             for _ in held:
                 self._receipts.popleft()
             self._read_on(len(self._receipts) < RECEIPTS_HELD)
@@ -311,9 +311,9 @@ class Link(asyncio.Protocol):
                 sequences = [sequence for sequence, _ in held]
                 self._transport.write(wire.answers(wire.DELIVER_SM_RESP, status, sequences, b"\0"))
 
-    async def _kept(self, callbacks: list[Callback]) -> int:
+    async def _kept(self, bodies: list[bytes]) -> int:
         try:
-            await self.sink(callbacks)
+            await self.sink(bodies)
         except Exception:  # noqa: BLE001 - whatever kept them from being kept, the carrier must bring them again
             return wire.RMSGQFUL
         return wire.ROK

@@ -44,6 +44,10 @@ class Books:
                 busy = _try(duty) or busy
         return busy
 
+    def finish(self) -> None:
+        """Before the process ends: what waits for an answer is stored, or it would be loaded twice."""
+        _try(lambda: self._settler.load(wait=False))
+
     def fold(self) -> int:
         """Fold what is there; how many chunks."""
         with self._house.begin() as conn:
@@ -93,5 +97,7 @@ def keep() -> None:
     while time.monotonic() < until and not _stopping.is_set():
         if not _books[0].step():
             time.sleep(IDLE)
-    if not _stopping.is_set():
+    if _stopping.is_set():
+        _books[0].finish()
+    else:
         ring_books(house.redis)

@@ -32,6 +32,7 @@ class Times:
     share: float = 3.0  # an account's licence is ours for so long without renewal
     retry_slot: float = 10.0  # retry batches are at most one per so much due time
     segment_age: float = 0.2  # a spool segment is handed on after this
+    hold: float = 2.0  # a receipt whose answer is not in the log yet waits so long before it counts as unknown
     ring: float = 5.0
     job: float = 30.0  # a job gives its worker back to RQ after this
 

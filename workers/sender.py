@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -266,14 +267,15 @@ class Sending:
         self._open, self._trouble = True, 0
         return True
 
-    async def _receipts(self, events: Any) -> None:
+    async def _receipts(self, events: Sequence[Callback | bytes]) -> None:
         """Receipts that came on the carrier's own connection; raises when they cannot be kept."""
-        kept: list[Callback] = list(events)
+        crash_point("C11")
         try:
-            await self._spool.store(kept)
+            await self._spool.store(events)
         except SpoolFull:
             log.exception("receipts refused: no room in the spool")
             raise
+        crash_point("C12")
 
     async def _database(self) -> psycopg.AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:

@@ -1,47 +1,62 @@
-"""Receipts: from the spool into the inbox, and to the attempts they speak of; two possible ones match none."""
+"""Receipts: from the spool into the inbox, and to the attempts they speak of (workers/matching.py finds these)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 
-from campaigns.ledger import logbook, receipts
-from campaigns.ledger.logbook import Line
-from campaigns.ledger.receipts import Place
-from campaigns.message import parse_reference
+from campaigns.ledger import receipts
 from campaigns.terms import Receipt
 from providers.base import Provider
 from workers import spool
 from workers.house import House, crash_point
+from workers.matching import Matcher, write_lines
+from workers.spool import Arrived
 
 log = logging.getLogger(__name__)
 
-SEGMENTS = 8
-"""Spool segments in one transaction."""
+HELD_MOST = 100_000
+"""Events of groups that wait for an answer; above it they wait no longer, or memory would grow."""
+LOOK_AGAIN = 0.25
+"""Seconds between two looks for the messages of held events."""
+FOLD_LATE = 2.0
+"""Seconds a chunk may wait for its fold; then the loader slows down (ledger: section 4)."""
+SLOW = 1.0
+"""Seconds between two segments while the fold is late."""
+LOOK_AT_FOLD = 0.2
 REMATCH = 2_000
+QUIET_ROUNDS = 3
+"""Rounds over all unknown ones without a new chunk; a chunk may get its number before its commit."""
+CLEAR_EVERY = 60.0
+"""Seconds between two looks at loaded segments."""
 
 
-def _whole(path: Path) -> list[spool.Event]:
-    """A segment's events; none when its writer has just handed it on under its other name."""
-    try:
-        return list(spool.read(path))
-    except FileNotFoundError:
-        return []
-
-
-class Stored(NamedTuple):
-    """One event on its way into the inbox."""
+@dataclass(slots=True)
+class Group:
+    """What one sync of the spool made durable, until it stands in the inbox."""
 
     account: str
     at: datetime
     raw: bytes
-    receipts: list[Receipt]
-    verdict: str  # "" until it is matched
+    events: list[Arrived]
+    told: list[list[Receipt] | None]  # of each event; None: unreadable
+    unknown: dict[int, list[Receipt]] = field(default_factory=dict)  # event -> its receipts without a message yet
+    until: float = 0.0  # monotonic; then unknown events are stored as such
+    look_at: float = 0.0
+
+    def verdicts(self, unknown: Container[int]) -> list[str]:
+        """What became of each event."""
+        return [
+            "unreadable" if told is None else "unknown" if at in unknown else "matched" if told else "ignored"
+            for at, told in enumerate(self.told)
+        ]
 
 
 class Settler:
@@ -50,148 +65,218 @@ class Settler:
     def __init__(self, house: House) -> None:
         self._house = house
         self._folder = house.folder("spool")
+        self._matcher = Matcher(house)
         self._providers: dict[str, Provider] = {}
-        self._mac = house.keyring.mac_key("reference")
         self._days: set[datetime] = set()
+        self._held: dict[Path, list[Group]] = {}  # segments that stay until the last of their groups is stored
+        self._held_events = 0
+        self._loaded_at = self._fold_seen_at = self._cleared_at = 0.0
+        self._fold_late = False
         self._rematched_to = 0
+        self._seen: tuple[int, int] = (-1, 0)  # newest chunk, rounds since it is the newest
 
-    def load(self) -> int:
-        """Take some segments into the inbox and their receipts into the log, in one transaction; how many events."""
-        paths = spool.ready(self._folder)[:SEGMENTS]
-        events = [self._read(spool.account_of(path), event) for path in paths for event in _whole(path)]
-        if events:
-            self._open_days(events)
-            with self._house.begin() as conn:
-                matched = self._match(conn, events)
-                receipts.store(conn, [(e.account, e.raw, e.at, verdict) for e, verdict in matched])
+    # -- from the spool ------------------------------------------------------------------------------------------
+
+    def load(self, *, wait: bool = True) -> int:
+        """Take some segments into the inbox and their receipts into the log, in one transaction; how many events.
+
+        Events whose message is not known yet are held for a moment, and their segment with them: the answer is
+        on its way to the log. Not `wait`: what is unknown now is stored as unknown.
+        """
+        now = time.monotonic()
+        new = {path: self._groups(path) for path in self._next(now)}
+        due = self._due(now, wait=wait)
+        groups = [group for of in new.values() for group in of]
+        for group in groups:
+            group.until, group.look_at = now + self._house.times.hold, now + LOOK_AGAIN
+        if new or due:
+            self._store(groups, due, now, wait=wait)
             crash_point("C13")
-        for path in paths:
-            path.unlink(missing_ok=True)
-        return len(events)
+        self._put_away(new)
+        self._clear_away(now)
+        return sum(len(group.events) for group in groups)
 
-    def rematch(self) -> int:
-        """Try the unknown ones again, some at a time and all in turn; how many found their message."""
-        with self._house.begin() as conn:
-            rows = receipts.unknown(conn, REMATCH, self._rematched_to)
-            self._rematched_to = rows[-1][0] if len(rows) == REMATCH else 0
-            events = [self._read(account, spool.Event(at.timestamp(), raw)) for _, at, account, raw in rows]
-            matched = self._match(conn, events, partly=False)
-            found = [(row[0], row[1]) for row, (_, verdict) in zip(rows, matched, strict=True) if verdict == "matched"]
-            receipts.settle(conn, found)
-        return len(found)
+    def _next(self, now: float) -> list[Path]:
+        """Segments for one transaction; few while the fold is late."""
+        if self._is_late(now) and now - self._loaded_at < SLOW:
+            return []
+        waiting = [path for path in spool.ready(self._folder) if path not in self._held]
+        if waiting:
+            self._loaded_at = now
+        if self._fold_late:
+            return waiting[:1]
+        taken, size = 0, 0
+        while taken < len(waiting) and size < spool.SEGMENT_BYTES:
+            size += spool.size(waiting[taken])
+            taken += 1
+        return waiting[:taken]
 
-    def _open_days(self, events: Sequence[Stored]) -> None:
-        """Inbox days are made outside the transaction that fills them."""
-        now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        wanted = {e.at.replace(hour=0, minute=0, second=0, microsecond=0) for e in events} | {now, now + timedelta(1)}
-        for day in sorted(wanted - self._days):
+    def _is_late(self, now: float) -> bool:
+        if now - self._fold_seen_at > LOOK_AT_FOLD:
+            self._fold_seen_at = now
             with self._house.begin() as conn:
-                receipts.open_day(conn, day.date())
-            self._days.add(day)
+                self._fold_late = receipts.oldest_unfolded(conn) > FOLD_LATE
+        return self._fold_late
 
-    def _read(self, account: str, event: spool.Event) -> Stored:
-        """Translate one event; whatever is wrong with it, it is kept and the others go on."""
+    def _groups(self, path: Path) -> list[Group]:
+        """A segment's groups; none when its writer has just handed it on under its other name."""
+        try:
+            return [self._read(spool.account_of(path), each) for each in spool.read(path)]
+        except FileNotFoundError:
+            return []
+
+    def _read(self, account: str, group: spool.Group) -> Group:
+        """Translate one group; whatever is wrong with it, it is kept and the others go on."""
         at = datetime.now(UTC)
         try:
-            at = receipts.at(event.at)
-            callback = spool.opened(self._house.keyring.open(event.raw, account.encode()))
-            found = self._provider(account).receipts(callback)
-        except Exception as error:  # noqa: BLE001 - bytes from outside: any parser may fail in any way
-            log.warning("account %s: a receipt that cannot be read: %s", account, type(error).__name__)
-            return Stored(account, at, event.raw, [], "unreadable")
-        if not all((r.ref + r.provider_ref + r.code).isprintable() for r in found):
-            return Stored(account, at, event.raw, [], "unreadable")
-        return Stored(account, at, event.raw, found, "" if found else "ignored")
+            at = receipts.at(group.at)
+            events = spool.opened(self._house.keyring.open(group.raw, account.encode()))
+            told = _printable(self._provider(account).receipts_of(events))
+        except Exception as error:  # noqa: BLE001 - a file from a disk, keys and settings that may have changed
+            log.warning("account %s: receipts that cannot be read: %s", account, type(error).__name__)
+            return Group(account, at, group.raw, [b""], [None])
+        if None in told:
+            log.warning("account %s: %d receipts that cannot be read", account, told.count(None))
+        return Group(account, at, group.raw, events, told)
 
     def _provider(self, account: str) -> Provider:
         if account not in self._providers:
             self._providers[account] = self._house.build(self._house.accounts[account])
         return self._providers[account]
 
+    # -- into the ledger -----------------------------------------------------------------------------------------
+
+    def _store(self, new: Sequence[Group], due: Sequence[Group], now: float, *, wait: bool) -> None:
+        self._open_days(new)
+        ending = not wait or self._held_events > HELD_MOST
+        unknown: list[dict[int, list[Receipt]]] = []
+        groups = [*new, *due]
+        with self._house.begin() as conn:
+            receipts.prefer_indexes(conn)
+            unknown = self._match(conn, groups, now, ending=ending)
+            done = [
+                (group, left)
+                for group, left in zip(groups, unknown, strict=True)
+                if not left or ending or group.until <= now
+            ]
+            receipts.store(conn, [row for group, left in done for row in self._rows(group, left)])
+        for group, left in zip(groups, unknown, strict=True):
+            group.unknown, group.look_at = left, now + LOOK_AGAIN
+        for group, _ in done:
+            group.until = 0.0
+
     def _match(
-        self, conn: psycopg.Connection, events: Sequence[Stored], *, partly: bool = True
-    ) -> list[tuple[Stored, str]]:
-        """Write a log line for each receipt that finds its attempt; each event with its verdict.
+        self, conn: psycopg.Connection, groups: Sequence[Group], now: float, *, ending: bool
+    ) -> list[dict[int, list[Receipt]]]:
+        """Write what is found; of each group the events with receipts that are not."""
+        unknown: list[dict[int, list[Receipt]]] = [{} for _ in groups]
+        sets: dict[tuple[str, bool], list[tuple[int, int, Receipt]]] = {}
+        for n, group in enumerate(groups):
+            wanted = sets.setdefault((group.account, ending or group.until <= now), [])
+            wanted += [(n, at, receipt) for at, told in _asked(group) for receipt in told]
+        for (account, last), wanted in sets.items():
+            for at in self._matcher.write(conn, account, [receipt for _, _, receipt in wanted], last=last):
+                n, event, receipt = wanted[at]
+                unknown[n].setdefault(event, []).append(receipt)
+        return unknown
 
-        Not `partly`: events of which one receipt is still unknown are left alone; their known ones are in the log.
-        """
-        places: dict[tuple[str, Receipt], Place] = {}
-        for account in {event.account for event in events}:
-            wanted = {receipt for event in events if event.account == account for receipt in event.receipts}
-            found = self._find(conn, account, wanted)
-            places |= {(account, receipt): place for receipt, place in found.items()}
-        lines: dict[int, list[Line]] = {}
-        verdicts = []
-        for event in events:
-            whole = all((event.account, receipt) in places for receipt in event.receipts)
-            for receipt in event.receipts if whole or partly else ():
-                if place := places.get((event.account, receipt)):
-                    line = (place.window, place.idx, "receipt", receipt.outcome, receipt.code, receipt.provider_ref)
-                    lines.setdefault(place.wave, []).append(line)
-            verdicts.append((event, event.verdict or ("matched" if whole else "unknown")))
-        for wave, rows in lines.items():
-            logbook.append(conn, wave, rows)
-        return verdicts
+    def _rows(self, group: Group, unknown: dict[int, list[Receipt]]) -> list[receipts.InboxRow]:
+        """The group as it came when one word holds for all of it; else sealed again by verdict, unknown ones singly."""
+        verdicts = group.verdicts(unknown)
+        counted = Counter(verdicts)
+        if len(verdicts) == 1 or (len(counted) == 1 and not unknown):
+            return [(group.account, group.raw, group.at, verdicts[0], len(verdicts))]
+        rows = []
+        for verdict in counted:
+            events = [event for event, its in zip(group.events, verdicts, strict=True) if its == verdict]
+            for some in [[event] for event in events] if verdict == "unknown" else [events]:
+                raw = self._house.keyring.seal(spool.packed(some), group.account.encode())
+                rows.append((group.account, raw, group.at, verdict, len(some)))
+        return rows
 
-    def _find(self, conn: psycopg.Connection, account: str, wanted: set[Receipt]) -> dict[Receipt, Place]:
-        """Our reference, then the carrier's id in every wave, and only then the number among uncertain messages."""
-        found = self._by_reference(conn, account, wanted)
-        waves = receipts.waves_of(conn, account)
-        rest = wanted - found.keys()
-        rest -= self._by_provider_ref(conn, account, waves, rest, found) | found.keys()
-        numbered = {receipt for receipt in rest if receipt.number}
-        if numbered:
-            self._by_number(conn, account, waves, numbered, found)
-        return found
+    def _due(self, now: float, *, wait: bool) -> list[Group]:
+        """Held groups whose messages are to be looked for again."""
+        return [
+            group for of in self._held.values() for group in of if not wait or min(group.until, group.look_at) <= now
+        ]
 
-    def _by_reference(self, conn: psycopg.Connection, account: str, wanted: set[Receipt]) -> dict[Receipt, Place]:
-        parsed = {receipt: parse_reference(receipt.ref, self._mac) for receipt in wanted if receipt.ref}
-        places = receipts.by_reference(conn, account, [p for p in parsed.values() if p])
-        return {receipt: places[p] for receipt, p in parsed.items() if p and p in places}
+    def _put_away(self, new: dict[Path, list[Group]]) -> None:
+        for path, groups in [*self._held.items(), *new.items()]:
+            left = [group for group in groups if group.until]
+            if left:
+                self._held[path] = left
+            else:
+                self._held.pop(path, None)
+                spool.put_away(path)
+        self._held_events = sum(len(group.events) for of in self._held.values() for group in of)
 
-    def _by_provider_ref(
-        self,
-        conn: psycopg.Connection,
-        account: str,
-        waves: Sequence[tuple[int, str]],
-        rest: set[Receipt],
-        found: dict[Receipt, Place],
-    ) -> set[Receipt]:
-        """Adds to `found`; the receipts whose id is known, but not for exactly one message, are returned: they wait.
+    def _clear_away(self, now: float) -> None:
+        if now - self._cleared_at > CLEAR_EVERY:
+            self._cleared_at = now
+            spool.clear_away(self._folder, self._house.settings.spool_keep, self._house.settings.spool_bytes)
 
-        Ids start again somewhere: where the receipt names its number, the message must have it.
-        """
-        named = [receipt for receipt in rest if receipt.provider_ref]
-        places: dict[Receipt, list[Place]] = {}
-        for wave, campaign in waves if named else ():
-            there = receipts.by_provider_ref(conn, wave, account, sorted({r.provider_ref for r in named}))
-            hashes = self._house.keys(campaign).number_hashes([receipt.number for receipt in named])
-            for receipt, number_hash in zip(named, hashes, strict=True):
-                if receipt.provider_ref in there:
-                    same = [
-                        p for p, theirs in there[receipt.provider_ref] if not receipt.number or theirs == number_hash
-                    ]
-                    places.setdefault(receipt, []).extend(same)
-        found |= {receipt: of[0] for receipt, of in places.items() if len(of) == 1}
-        waiting = {receipt for receipt, of in places.items() if len(of) != 1}
-        if waiting:
-            log.error("account %s: ids that are not one message's alone; %d receipts wait", account, len(waiting))
-        return waiting
+    def _open_days(self, groups: Iterable[Group]) -> None:
+        """Inbox days are made outside the transaction that fills them."""
+        now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted = {each.at.replace(hour=0, minute=0, second=0, microsecond=0) for each in groups}
+        for day in sorted((wanted | {now, now + timedelta(1)}) - self._days):
+            with self._house.begin() as conn:
+                receipts.open_day(conn, day.date())
+            self._days.add(day)
 
-    def _by_number(
-        self,
-        conn: psycopg.Connection,
-        account: str,
-        waves: Sequence[tuple[int, str]],
-        numbered: set[Receipt],
-        found: dict[Receipt, Place],
-    ) -> None:
-        """Adds to `found` the uncertain message of each number, when there is exactly one in all waves."""
-        places: dict[Receipt, list[Place]] = {}
-        for wave, campaign in waves:
-            keys = self._house.keys(campaign)
-            hashes = {receipt: keys.number_hash(receipt.number) for receipt in numbered}
-            uncertain = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
-            for receipt, number_hash in hashes.items():
-                places.setdefault(receipt, []).extend(uncertain.get(number_hash, []))
-        found |= {receipt: there[0] for receipt, there in places.items() if len(there) == 1}
+    # -- unknown ones, later -------------------------------------------------------------------------------------
+
+    def rematch(self) -> int:
+        """Try the unknown ones again, some at a time and all in turn; how many found their message."""
+        with self._house.begin() as conn:
+            if self._nothing_new(conn):
+                return 0
+            receipts.prefer_indexes(conn)
+            rows = receipts.unknown(conn, REMATCH, self._rematched_to)
+            self._rematched_to = rows[-1][0] if len(rows) == REMATCH else 0
+            found = set()
+            asked: dict[str, dict[int, list[Receipt]]] = {}
+            for n, (_, at, account, raw) in enumerate(rows):
+                told = [each for of in self._read(account, spool.Group(at.timestamp(), raw)).told for each in of or ()]
+                asked.setdefault(account, {})[n] = told
+            for account, events in asked.items():
+                found |= self._found_now(conn, account, events)
+            receipts.settle(conn, [(row[0], row[1]) for n, row in enumerate(rows) if n in found])
+        return len(found)
+
+    def _nothing_new(self, conn: psycopg.Connection) -> bool:
+        """Whether all were looked at since the last chunk came: only an answer can make an unknown one known."""
+        if self._rematched_to:
+            return False
+        newest, rounds = receipts.newest_chunk(conn), self._seen[1] + 1
+        self._seen = (newest, rounds if newest == self._seen[0] else 0)
+        return self._seen[1] > QUIET_ROUNDS
+
+    def _found_now(self, conn: psycopg.Connection, account: str, events: dict[int, list[Receipt]]) -> set[int]:
+        """Events of which each receipt finds its message; only these add lines: the others' known ones have theirs."""
+        single = [n for n, told in events.items() if len(told) == 1]
+        missing = set(self._matcher.write(conn, account, [events[n][0] for n in single], last=True))
+        found = {n for at, n in enumerate(single) if at not in missing}
+        several = {n: told for n, told in events.items() if len(told) > 1}
+        places = self._matcher.find(conn, account, {each for told in several.values() for each in told})
+        whole = {n: told for n, told in several.items() if all(each in places for each in told)}
+        write_lines(conn, [(each, places[each]) for told in whole.values() for each in told])
+        return found | whole.keys()
+
+
+def _asked(group: Group) -> Iterable[tuple[int, Iterable[Receipt]]]:
+    """The receipts of a group that look for their message: all at first, then the unknown ones."""
+    if group.unknown:
+        return group.unknown.items()
+    return [(at, told) for at, told in enumerate(group.told) if told]
+
+
+def _printable(told: list[list[Receipt] | None]) -> list[list[Receipt] | None]:
+    """Events whose ids or codes hold what no log line may hold become unreadable."""
+    if _plain(receipt for each in told if each for receipt in each):
+        return told
+    return [each if each is None or _plain(each) else None for each in told]
+
+
+def _plain(receipts_: Iterable[Receipt]) -> bool:
+    return "".join([each.ref + each.provider_ref + each.code for each in receipts_]).isprintable()

@@ -1,7 +1,8 @@
-"""Receipts before anybody reads them: appended, sealed, fdatasync'ed in groups, then acknowledged (ledger: section 7).
+"""Receipts before anybody reads them: sealed and fdatasync'ed in groups, then acknowledged (ledger: section 7).
 
 One writer a process; a segment is handed on by renaming it. A loader may also take the segment of a dead writer: its
-lock is free. Loading twice is harmless, losing is not: a segment goes only after its rows are committed.
+lock is free. Loading twice is harmless, losing is not: a segment leaves only after its rows are committed, and is kept
+for a while in `loaded/`, so that an older database that is restored can load it again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,23 +24,30 @@ from campaigns.terms import Callback
 from workers.locks import writer_is_dead
 
 OPEN, READY = ".open", ".seg"
+LOADED = "loaded"
 SEGMENT_BYTES = 4 * 1024 * 1024
-HEAD = struct.Struct(">Id")  # length of the sealed event, unix time
+MARK = b"SPL2"  # begins a segment of groups; read as the length of an older segment's event it would be 1.4 GB
+HEAD = struct.Struct(">Id")  # length of the sealed group, unix time
 ROOM_BYTES = 64 * 1024 * 1024  # less free disk than this: take nothing more
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Callback).decode
+Arrived = Callback | bytes
+"""One event; bare bytes are the body of one that came over the carrier's own connection."""
 
 Seal = Callable[[bytes, bytes], bytes]
 """(data, associated data) -> sealed data; its twin opens."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[bytes | tuple[bytes, str, str, str, dict[str, str], str]]).decode
+_decode_single = msgspec.msgpack.Decoder(Callback).decode
+_SINGLE = range(0x80, 0x90)  # msgpack's small map: before groups, each event was sealed by itself
 
 
 class SpoolFull(Exception):
     """No room: the carrier must hear 503 or ESME_RMSGQFUL and come again."""
 
 
-class Event(NamedTuple):
-    """One event as a segment holds it."""
+class Group(NamedTuple):
+    """What one sync made durable, as a segment holds it."""
 
     at: float
     raw: bytes  # sealed
@@ -51,7 +59,7 @@ class Spool:
     def __init__(self, folder: Path, account: str, seal: Seal, *, age: float = 0.2, limit: int = 1 << 30) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._account, self._seal, self._age, self._limit = folder, account, seal, age, limit
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Arrived], asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
         self._fd = -1
         self._path = folder
@@ -61,28 +69,23 @@ class Spool:
         if not os.access(folder, os.W_OK):
             raise SpoolFull(f"spool folder {folder} is not writable")
 
-    async def store(self, events: Sequence[Callback]) -> None:
+    async def store(self, events: Sequence[Arrived]) -> None:
         """Returns when the events are on the disk. Raises SpoolFull."""
         self._check_room()
-        now = time.time()
-        data = b"".join(self._frame(event, now) for event in events)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((data, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((events, done))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._commit())
+            self._task = loop.create_task(self._commit())
         await done
 
-    def _frame(self, event: Callback, now: float) -> bytes:
-        raw = self._seal(_encode(event), self._account.encode())
-        return HEAD.pack(len(raw), now) + raw
-
     async def _commit(self) -> None:
-        """Write and sync whatever waits, again and again: while one group syncs the next one gathers."""
+        """Seal, write and sync whatever waits, again and again: while one group syncs the next one gathers."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                await loop.run_in_executor(None, self._write, b"".join(data for data, _ in group))
+                await loop.run_in_executor(None, self._write, [event for events, _ in group for event in events])
             except OSError as error:
                 _settle(group, SpoolFull(str(error)))
             else:
@@ -91,9 +94,13 @@ class Spool:
                 self.hand_on()
         loop.call_later(self._age, self._hand_on_idle)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, events: list[Arrived]) -> None:
+        raw = self._seal(packed(events), self._account.encode())
         if self._fd < 0:
             self._begin()
+        data = HEAD.pack(len(raw), time.time()) + raw
+        if not self._size:
+            data = MARK + data
         try:
             view = memoryview(data)
             while view:
@@ -134,23 +141,24 @@ class Spool:
             self.hand_on()
 
     def _check_room(self) -> None:
-        """At most once a second: the folder must be under its limit, and the disk must have room."""
+        """At most once a second: what waits must be under the limit, and the disk must have room."""
         if time.monotonic() - self._checked < 1:
             return
-        used = sum(map(_size, self._folder.glob("*")))
+        used = sum(map(size, self._folder.glob("*~*")))
         if used > self._limit or shutil.disk_usage(self._folder).free < ROOM_BYTES:
             raise SpoolFull(f"spool is full: {used} bytes wait")
         self._checked = time.monotonic()
 
 
-def _size(path: Path) -> int:
+def size(path: Path) -> int:
+    """Bytes of a segment; 0 when it is gone."""
     try:
         return path.stat().st_size
     except FileNotFoundError:  # the loader was faster
         return 0
 
 
-def _settle(group: list[tuple[bytes, asyncio.Future[None]]], error: Exception | None) -> None:
+def _settle(group: list[tuple[Sequence[Arrived], asyncio.Future[None]]], error: Exception | None) -> None:
     for _, done in group:
         if done.cancelled():
             continue
@@ -179,18 +187,71 @@ def account_of(path: Path) -> str:
     return path.name.split("~")[0]
 
 
-def read(path: Path) -> Iterator[Event]:
-    """The whole events of a segment; a half-written last one was never acknowledged."""
+def read(path: Path) -> Iterator[Group]:
+    """The whole groups of a segment; a half-written last one was never acknowledged."""
     data = path.read_bytes()
-    at = 0
+    at = len(MARK) if data.startswith(MARK) else 0
     while at + HEAD.size <= len(data):
         size, when = HEAD.unpack_from(data, at)
         if at + HEAD.size + size > len(data):
             return
-        yield Event(when, data[at + HEAD.size : at + HEAD.size + size])
+        yield Group(when, data[at + HEAD.size : at + HEAD.size + size])
         at += HEAD.size + size
 
 
-def opened(raw: bytes) -> Callback:
-    """The event inside opened bytes."""
-    return _decode(raw)
+def packed(events: Sequence[Arrived]) -> bytes:
+    """Events as the bytes that are sealed."""
+    return _encode([_fields(event) for event in events])
+
+
+def _fields(event: Arrived) -> Any:
+    if isinstance(event, bytes):
+        return event
+    return (event.body, event.method, event.url, event.query, event.headers, event.reference)
+
+
+def opened(data: bytes) -> list[Arrived]:
+    """The events inside opened bytes, of a group or of a single event of former days."""
+    if data and data[0] in _SINGLE:
+        return [_decode_single(data)]
+    return [each if type(each) is bytes else Callback(*each) for each in _decode(data)]
+
+
+def callback(event: Arrived) -> Callback:
+    """An event as providers read it."""
+    return Callback(event, method="SMPP") if isinstance(event, bytes) else event
+
+
+def put_away(path: Path) -> None:
+    """A loaded segment leaves the loader's sight, and is kept for a while."""
+    kept = path.parent / LOADED
+    kept.mkdir(mode=0o700, exist_ok=True)
+    try:
+        path.rename(kept / path.with_suffix(READY).name)
+    except FileNotFoundError:  # its writer has just handed it on under its other name: then it is loaded once more
+        return
+
+
+def bring_back(folder: Path, since: float) -> int:
+    """Let the loader see again what was handed on after a time, for a database that is older; how many segments."""
+    names = [path for path in (folder / LOADED).glob(f"*{READY}") if path.stat().st_mtime >= since]
+    for path in names:
+        path.rename(folder / path.name)
+    return len(names)
+
+
+MOST_KEPT = 50_000
+"""Loaded segments kept at most: a folder of more is slow to list."""
+
+
+def clear_away(folder: Path, keep: float, limit: int) -> None:
+    """Delete loaded segments older than `keep` seconds, and the oldest above `limit` bytes or when the disk fills."""
+    paths = sorted((folder / LOADED).glob(f"*{READY}"), key=lambda path: path.name.split("~")[1])
+    sizes = {path: path.stat() for path in paths}
+    used, oldest = sum(each.st_size for each in sizes.values()), time.time() - keep
+    short = shutil.disk_usage(folder).free < 2 * ROOM_BYTES
+    for n, path in enumerate(paths):
+        if not short and used <= limit and sizes[path].st_mtime > oldest and len(paths) - n <= MOST_KEPT:
+            return
+        used -= sizes[path].st_size
+        path.unlink(missing_ok=True)

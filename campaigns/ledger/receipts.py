@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from campaigns.ledger.logbook import CODE_MAX
 from campaigns.ledger.names import log_table, message_table
 
 
@@ -19,8 +20,20 @@ class Place(NamedTuple):
     idx: int
 
 
-InboxRow = tuple[str, bytes, datetime, str]
-"""account, sealed event, received at, verdict."""
+InboxRow = tuple[str, bytes, datetime, str, int]
+"""account, sealed group of events, received at, verdict of each of them, how many."""
+
+
+class Named(NamedTuple):
+    """Receipts that name their message by the carrier's id, a column each, for one statement."""
+
+    refs: Sequence[str]  # printable
+    codes: Sequence[str]  # printable
+    outcomes: bytes  # an octet a receipt
+    hashes: bytes  # 16 octets a receipt: its number's hash under the wave's campaign, NO_NUMBER where none is named
+
+
+NO_NUMBER = bytes(16)
 
 
 def open_day(conn: psycopg.Connection, day: date) -> None:
@@ -30,8 +43,10 @@ def open_day(conn: psycopg.Connection, day: date) -> None:
 
 def store(conn: psycopg.Connection, rows: Iterable[InboxRow]) -> None:
     """Append to the inbox, in the caller's transaction."""
-    with conn.cursor().copy("COPY inbox (account, raw, received_at, verdict) FROM STDIN (FORMAT binary)") as copy:
-        copy.set_types(["text", "bytea", "timestamptz", "text"])
+    with conn.cursor().copy(
+        "COPY inbox (account, raw, received_at, verdict, events) FROM STDIN (FORMAT binary)"
+    ) as copy:
+        copy.set_types(["text", "bytea", "timestamptz", "text", "int4"])
         for row in rows:
             copy.write_row(row)
 
@@ -64,6 +79,82 @@ def by_reference(
         if window in known and known[window][2] + offset < known[window][3]:
             found[window, offset] = Place(known[window][1], window, known[window][2] + offset)
     return found
+
+
+def prefer_indexes(conn: psycopg.Connection) -> None:
+    """For the rest of this transaction: a wave's log is never read whole, whatever its statistics say."""
+    conn.execute(
+        "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
+        "SET LOCAL plan_cache_mode = force_generic_plan"
+    )
+
+
+# Receipts by the carrier's id, straight into the wave's log: those whose id one answer of the wave names, an answer of
+# this account, of a message with the receipt's number, while no other wave knows the id at all. Whatever is less plain
+# is left to the caller. Two index look-ups a receipt (answer, message), one more for its window.
+LOG_BY_ID = """
+WITH r AS MATERIALIZED (
+    SELECT t.n::integer AS n, t.ref, coalesce(t.code, '') AS code, get_byte(%(outcomes)s, t.n::integer - 1) AS outcome,
+        substring(%(hashes)s FROM t.n::integer * 16 - 15 FOR 16) AS number_hash
+    FROM unnest(string_to_array(%(refs)s, E'\\n'), string_to_array(%(codes)s, E'\\n'))
+        WITH ORDINALITY AS t (ref, code, n)
+), hit AS MATERIALIZED (
+    SELECT r.n, r.ref, r.code, r.outcome, l."window", l.idx
+    FROM r CROSS JOIN LATERAL (
+        SELECT min(a."window") AS "window", min(a.idx) AS idx, count(*) AS times FROM (
+            SELECT "window", idx FROM {log} WHERE kind = 'answer' AND provider_ref <> '' AND provider_ref = r.ref
+            LIMIT 2) a
+    ) l JOIN send_window w ON w.id = l."window"
+    LEFT JOIN retry_item i ON w.kind = 'retry' AND i.wave = w.wave AND i.batch = w.batch AND i.idx = l.idx
+    JOIN {message} m ON m.no = CASE w.kind WHEN 'first' THEN l.idx ELSE i.message_no END
+    WHERE l.times = 1 AND w.account = %(account)s
+        AND (r.number_hash = '\\x00000000000000000000000000000000' OR m.number_hash = r.number_hash){others}
+), c AS (
+    INSERT INTO chunk (wave) SELECT %(wave)s WHERE EXISTS (SELECT FROM hit) RETURNING id
+), written AS (
+    INSERT INTO {log} (chunk, "window", idx, kind, outcome, provider_code, provider_ref)
+    SELECT c.id, hit."window", hit.idx, 'receipt', hit.outcome, left(hit.code, %(longest)s), left(hit.ref, %(longest)s)
+    FROM hit, c
+)
+SELECT CASE WHEN count(*) < (SELECT count(*) FROM r) THEN coalesce(array_agg(n - 1), ARRAY[]::integer[]) END FROM hit
+"""
+OTHER_WAVE = " AND NOT EXISTS (SELECT FROM {log} WHERE kind = 'answer' AND provider_ref <> '' AND provider_ref = r.ref)"
+
+
+def log_by_id(
+    conn: psycopg.Connection, wave: int, others: Sequence[int], account: str, named: Named
+) -> set[int] | None:
+    """Write the receipts whose message is plain to see; the positions of those written, None for all of them."""
+    query = LOG_BY_ID.format(
+        log=log_table(wave),
+        message=message_table(wave),
+        others="".join(OTHER_WAVE.format(log=log_table(other)) for other in others),
+    )
+    said = {
+        "refs": "\n".join(named.refs),
+        "codes": "\n".join(named.codes),
+        "outcomes": named.outcomes,
+        "hashes": named.hashes,
+        "account": account,
+        "wave": wave,
+        "longest": CODE_MAX,
+    }
+    row = conn.execute(query, said, prepare=True).fetchone()
+    return None if row is None or row[0] is None else set(row[0])
+
+
+def oldest_unfolded(conn: psycopg.Connection) -> float:
+    """Seconds since the oldest chunk came that is not folded yet; 0 when there is none."""
+    row = conn.execute(
+        "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM chunk WHERE NOT folded"
+    ).fetchone()
+    return float(row[0]) if row else 0.0
+
+
+def newest_chunk(conn: psycopg.Connection) -> int:
+    """The greatest id of a chunk: it grows with each answer that is logged."""
+    row = conn.execute("SELECT coalesce(max(id), 0) FROM chunk").fetchone()
+    return int(row[0]) if row else 0
 
 
 def by_provider_ref(

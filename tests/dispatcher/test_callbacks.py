@@ -43,11 +43,13 @@ def stored(house: House, mark: str) -> list[Callback]:
     found = []
     for path in house.folder("spool").glob("*~*"):
         account = spool.account_of(path)
-        found += [spool.opened(house.keyring.open(each.raw, account.encode())) for each in _whole(path)]
+        for each in _whole(path):
+            events = spool.opened(house.keyring.open(each.raw, account.encode()))
+            found += [spool.callback(event) for event in events]
     return [event for event in found if mark in f"{event.url} {event.body!r}"]
 
 
-def _whole(path: Path) -> list[spool.Event]:
+def _whole(path: Path) -> list[spool.Group]:
     """A segment by whichever of its two names it has at this moment."""
     for name in (path, path.with_suffix(spool.READY)):
         with suppress(FileNotFoundError):

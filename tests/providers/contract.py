@@ -73,7 +73,7 @@ class Bench:
     def __init__(self, case: Case, truth: Path) -> None:
         self.case = case
         self.truth = truth
-        self.callbacks: list[Callback] = []
+        self.callbacks: list[Callback | bytes] = []
         self._more = asyncio.Event()
 
     def window(self, count: int, text: str = TEXTS[0], *, lo: int = 0) -> Window:
@@ -90,7 +90,7 @@ class Bench:
             callback_url=lambda idx: f"{self.url}/cb/{self.case.kind}/{idx:032x}",
         )
 
-    async def keep(self, callbacks: Sequence[Callback]) -> None:
+    async def keep(self, callbacks: Sequence[Callback | bytes]) -> None:
         """The receipt sink."""
         self.callbacks += callbacks
         self._more.set()
@@ -131,7 +131,7 @@ class Bench:
             while len(self.callbacks) < count:
                 self._more.clear()
                 await self._more.wait()
-        return [receipt for callback in self.callbacks for receipt in self.provider.receipts(callback)]
+        return [receipt for told in self.provider.receipts_of(self.callbacks) for receipt in told or ()]
 
     def taken(self) -> list[Taken]:
         """What the carrier says it took."""

@@ -65,11 +65,11 @@ class Peer:
 
 
 @asynccontextmanager
-async def bound(script: Script, **settings: object) -> AsyncIterator[tuple[Smpp, Peer, list[Callback]]]:
+async def bound(script: Script, **settings: object) -> AsyncIterator[tuple[Smpp, Peer, list[Callback | bytes]]]:
     """An adapter bound to a scripted peer, and what its sink kept."""
     peer, kept = Peer(script), []
 
-    async def sink(events: Sequence[Callback]) -> None:
+    async def sink(events: Sequence[Callback | bytes]) -> None:
         kept.extend(events)
 
     server = await asyncio.start_server(peer, "127.0.0.1", 0)

@@ -130,10 +130,10 @@ def test_another_server_takes_our_messages() -> None:
             port = probe.getsockname()[1]
         server = smpp34.Server("127.0.0.1", port)
         await asyncio.ensure_future(server.start())
-        kept: list[Callback] = []
+        kept: list[Callback | bytes] = []
         arrived = asyncio.Event()
 
-        async def sink(events: Sequence[Callback]) -> None:
+        async def sink(events: Sequence[Callback | bytes]) -> None:
             kept.extend(events)
             arrived.set()
 
@@ -154,7 +154,8 @@ def test_another_server_takes_our_messages() -> None:
         text = b"id:id-3 sub:001 dlvrd:001 submit date:2407010800 done date:2407010801 stat:DELIVRD err:000 text:"
         await asyncio.ensure_future(esme.deliver_sm("TINNHAN", text, source_addr="84900000003", esm_class=4))
         await asyncio.wait_for(arrived.wait(), 5)
-        assert provider.receipts(kept[0]) == [Receipt(Outcome.DELIVERED, "DELIVRD/000", "", "id-3", 84900000003)]
+        told = [Receipt(Outcome.DELIVERED, "DELIVRD/000", "", "id-3", 84900000003)]
+        assert provider.receipts_of(kept) == [told]
         await provider.close()
         await asyncio.ensure_future(server.stop())
 

@@ -171,7 +171,7 @@ def test_a_bind_without_end_is_unreachable() -> None:
             await reader.read()
             writer.close()
 
-        async def sink(_: Sequence[Callback]) -> None: ...
+        async def sink(_: Sequence[Callback | bytes]) -> None: ...
 
         for peer, code in ((hang_up, "~link"), (say_nothing, "~timeout")):
             server = await asyncio.start_server(peer, "127.0.0.1", 0)
@@ -222,7 +222,7 @@ def test_a_slow_receipt_store_does_not_hold_up_answers() -> None:
         async with bound(script) as (provider, peer, kept):
             released = asyncio.Event()
 
-            async def slow(events: Sequence[Callback]) -> None:
+            async def slow(events: Sequence[Callback | bytes]) -> None:
                 await released.wait()
                 kept.extend(events)
 
@@ -246,7 +246,7 @@ def test_a_flood_of_receipts_stops_the_reading(monkeypatch: pytest.MonkeyPatch) 
             released, kept, link = asyncio.Event(), [], provider._link
             assert link is not None
 
-            async def slow(events: Sequence[Callback]) -> None:
+            async def slow(events: Sequence[Callback | bytes]) -> None:
                 await released.wait()
                 kept.extend(events)
 
@@ -274,7 +274,7 @@ def test_a_store_that_fails_asks_for_the_receipt_again() -> None:
     async def run() -> None:
         async with bound(agree) as (provider, peer, _):
 
-            async def broken(_: Sequence[Callback]) -> None:
+            async def broken(_: Sequence[Callback | bytes]) -> None:
                 raise OSError("disk full")
 
             assert provider._link is not None

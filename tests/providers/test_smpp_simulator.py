@@ -46,11 +46,11 @@ class Store:
     """Keeps receipts, or refuses to."""
 
     def __init__(self) -> None:
-        self.events: list[Callback] = []
+        self.events: list[Callback | bytes] = []
         self.broken = False
         self.called = asyncio.Event()
 
-    async def __call__(self, events: Sequence[Callback]) -> None:
+    async def __call__(self, events: Sequence[Callback | bytes]) -> None:
         self.called.set()
         if self.broken:
             raise OSError("disk full")
@@ -62,7 +62,7 @@ class Store:
                 self.called.clear()
                 await self.called.wait()
         provider = adapter(0)
-        return [receipt for event in self.events for receipt in provider.receipts(event)]
+        return [receipt for told in provider.receipts_of(self.events) for receipt in told or ()]
 
 
 def adapter(port: int, **changed: object) -> Smpp:
@@ -192,7 +192,7 @@ def test_receipts_on_a_cut_connection_come_over_the_next(tmp_path: Path) -> None
     async def run() -> None:
         called = asyncio.Event()
 
-        async def stuck(_: Sequence[Callback]) -> None:
+        async def stuck(_: Sequence[Callback | bytes]) -> None:
             called.set()
             await asyncio.sleep(60)
 

@@ -3,158 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 
-from campaigns.ledger import logbook
-from campaigns.message import reference
-from campaigns.terms import Account, Answer, Callback, Capability, Outcome, Receipt, State
-from providers.base import Gate, Provider, ReceiptSink, Window
+from campaigns.terms import Callback, Outcome, Receipt, State
 from tests.cluster import Started
-from tests.workers.stage import ACCOUNT, commit, fold_all
+from tests.workers.post import Post, Sent, ours
+from tests.workers.stage import ACCOUNT, fold_all
 from workers import settle
-from workers.house import House
-from workers.journal import Journal
-from workers.settle import Settler
 from workers.spool import Spool
 
+OTHER = "sim-esms"
 DELIVERED, UNDELIVERED, UNCERTAIN, ACCEPTED = (
     Outcome.DELIVERED,
     Outcome.UNDELIVERED,
     Outcome.UNCERTAIN,
     Outcome.ACCEPTED,
 )
-OTHER = "sim-esms"
-SEEDS = itertools.count(7_000)
-
-
-class Telling(Provider):
-    """A carrier whose receipts are JSON lists of our own Receipt."""
-
-    name: ClassVar[str] = "telling"
-    capability: ClassVar[Capability] = Capability("echo", "push", "none", "84")
-
-    async def open(self, sink: ReceiptSink) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    async def send(self, window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:  # noqa: ARG002 - the contract
-        """Sends nothing."""
-        yield []
-
-    def receipts(self, callback: Callback) -> list[Receipt]:
-        """What the body says; a body that begins with "!" breaks the parser in the named way."""
-        if callback.body.startswith(b"!"):
-            raise {b"!type": TypeError, b"!index": IndexError, b"!recursion": RecursionError}[callback.body]
-        return msgspec.json.decode(callback.body, type=list[Receipt])
-
-
-class Post:
-    """Windows with known numbers, the spool that a receiver writes, and the settler that reads it."""
-
-    def __init__(self, house: House) -> None:
-        house.build = _telling
-        self.house = house
-        self.settler = Settler(house)
-        self._journals: list[Journal] = []
-
-    def window(self, want: int = 6) -> tuple[int, int, list[int]]:
-        """A committed window: its id, first index and numbers."""
-        journal = Journal(self.house.folder("journals"), len(self._journals) + 1, 0)
-        self._journals.append(journal)
-        batch, intent = commit(self.house, journal, want)
-        with self.house.begin() as conn:  # so that the next window comes from the same batch
-            conn.execute(
-                "UPDATE batch SET lease_token = NULL, lease_until = NULL WHERE lease_token = %s", (batch.token,)
-            )
-        return intent.id, intent.lo, list(intent.numbers)
-
-    def answer(self, wave: int, window: int, idx: int, outcome: Outcome, ref: str = "") -> None:
-        """One line of the log, folded."""
-        with self.house.begin() as conn:
-            logbook.append(conn, wave, [(window, idx, "answer", outcome, "c", ref)])
-        fold_all(self.house)
-
-    def receive(self, *receipts: Receipt, account: str = ACCOUNT, raw: bytes | None = None) -> None:
-        """One event arrives, is kept, loaded and folded."""
-        body = raw if raw is not None else msgspec.json.encode(list(receipts))
-
-        async def keep() -> None:
-            spool = Spool(self.house.folder("spool"), account, self.house.keyring.seal, age=0.0)
-            await spool.store([Callback(body)])
-            await spool.close()
-
-        asyncio.run(keep())
-        self.load()
-
-    def load(self) -> None:
-        """Load everything that waits."""
-        while self.settler.load():
-            pass
-        fold_all(self.house)
-
-    def verdicts(self) -> list[str]:
-        """What became of each stored event, in the order of arrival."""
-        with self.house.begin() as conn:
-            return [row[0] for row in conn.execute("SELECT verdict FROM inbox ORDER BY id")]
-
-    def state(self, wave: int, number: int) -> State:
-        """The state of one number's message."""
-        with self.house.begin() as conn:
-            campaign = conn.execute("SELECT campaign FROM wave WHERE id = %s", (wave,)).fetchone()
-            digest = self.house.keys(str(campaign[0] if campaign else "")).number_hash(number)
-            row = conn.execute(f"SELECT state FROM message_{wave} WHERE number_hash = %s", (digest,)).fetchone()
-        return State(row[0]) if row else State.QUEUED
-
-    def receipt_lines(self, wave: int) -> int:
-        """Receipts in the wave's log."""
-        with self.house.begin() as conn:
-            row = conn.execute(f"SELECT count(*) FROM log_{wave} WHERE kind = 'receipt'").fetchone()
-        return int(row[0]) if row else -1
-
-    def close(self) -> None:
-        """Let go of the journals."""
-        for journal in self._journals:
-            journal.close()
-            (self.house.folder("journals") / journal.name).unlink()
-
-
-def _telling(_account: Account) -> Provider:
-    return Telling()
-
-
-@pytest.fixture
-def post(house: House) -> Iterator[Post]:
-    for path in house.folder("spool").iterdir():
-        path.unlink()
-    with house.begin() as conn:
-        conn.execute("UPDATE inbox SET verdict = 'ignored' WHERE verdict = 'unknown'")
-    made = Post(house)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-Sent = tuple[int, int, int, list[int]]
-"""wave, window, first index, numbers."""
-
-
-@pytest.fixture
-def sent(post: Post, started: Started) -> Sent:
-    wave = started(n=20, account=ACCOUNT, seed=next(SEEDS))  # people whom no other test has in doubt
-    window, lo, numbers = post.window()
-    return wave.id, window, lo, numbers
-
-
-def ours(post: Post, window: int, offset: int) -> str:
-    return reference(window, offset, post.house.keyring.mac_key("reference"))
 
 
 def test_by_our_reference(post: Post, sent: Sent) -> None:
@@ -304,7 +171,7 @@ def test_a_segment_loaded_twice_counts_once(post: Post, sent: Sent) -> None:
         await made.close()
 
     asyncio.run(keep())
-    (path,) = folder.iterdir()
+    (path,) = folder.glob("*~*")
     data = path.read_bytes()
     post.load()
     path.write_bytes(data)
@@ -380,4 +247,4 @@ def test_a_damaged_segment_stops_nobody(post: Post, sent: Sent) -> None:
     (post.house.folder("spool") / "no-such-account~5-x.seg").write_bytes(b"\0\0\0\x01" + b"\0" * 8 + b"q")
     post.receive(Receipt(DELIVERED, "ok", provider_ref="id-11-a"))
     assert post.state(wave, numbers[0]) is State.DELIVERED
-    assert list(post.house.folder("spool").iterdir()) == []
+    assert list(post.house.folder("spool").glob("*~*")) == []

@@ -10,12 +10,12 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from campaigns.terms import Callback
 from tests.workers.stage import exit_code, fork, wait_for
 from workers import spool
-from workers.settle import _whole
 from workers.spool import Spool, SpoolFull
 
 ACCOUNT = "sim-smpp"
@@ -31,7 +31,12 @@ def event(n: int, size: int = 20) -> Callback:
 
 def bodies(folder: Path) -> list[int]:
     """The numbers of the events in all segments that a loader may take."""
-    return [int(spool.opened(e.raw).body[:8]) for path in spool.ready(folder) for e in spool.read(path)]
+    return [n for path in spool.ready(folder) for n in numbers(path)]
+
+
+def numbers(path: Path) -> list[int]:
+    """The numbers of the events in one segment."""
+    return [int(spool.callback(each).body[:8]) for group in spool.read(path) for each in spool.opened(group.raw)]
 
 
 def test_what_is_stored_comes_back_whole(tmp_path: Path) -> None:
@@ -39,17 +44,61 @@ def test_what_is_stored_comes_back_whole(tmp_path: Path) -> None:
 
     async def work() -> None:
         made = Spool(tmp_path, ACCOUNT, plain, age=0.0)
-        await made.store([Callback(b"\x00\xff", "SMPP", "https://x/", "q=1", {"h": "v"}, "r"), event(2)])
+        await made.store([Callback(b"\x00\xff", "SMPP", "https://x/", "q=1", {"h": "v"}, "r"), event(2), b"bare"])
         await made.close()
 
     before = time.time()
     asyncio.run(work())
     (path,) = spool.ready(tmp_path)
-    first, second = spool.read(path)
+    (group,) = spool.read(path)
     assert spool.account_of(path) == ACCOUNT
-    assert spool.opened(first.raw) == Callback(b"\x00\xff", "SMPP", "https://x/", "q=1", {"h": "v"}, "r")
-    assert spool.opened(second.raw) == event(2)
-    assert before <= first.at <= time.time()
+    whole = Callback(b"\x00\xff", "SMPP", "https://x/", "q=1", {"h": "v"}, "r")
+    assert spool.opened(group.raw) == [whole, event(2), b"bare"]
+    assert before <= group.at <= time.time()
+
+
+def test_a_segment_of_former_days_is_read(tmp_path: Path) -> None:
+    """Before groups each event was sealed by itself, in a segment without a mark."""
+    path = tmp_path / f"{ACCOUNT}~1-aa{spool.READY}"
+    old = [msgspec.msgpack.encode(event(n)) for n in range(3)]
+    path.write_bytes(b"".join(spool.HEAD.pack(len(raw), 1_700_000_000.0) + raw for raw in old))
+    groups = list(spool.read(path))
+    assert [spool.opened(group.raw) for group in groups] == [[event(n)] for n in range(3)]
+    assert {group.at for group in groups} == {1_700_000_000.0}
+
+
+def test_what_waits_together_is_one_group(tmp_path: Path) -> None:
+    """Many callers at once: a sync, a seal and a frame for all of them, each event there once."""
+    sealed = []
+
+    def seal(data: bytes, _context: bytes) -> bytes:
+        sealed.append(data)
+        return data
+
+    async def work() -> None:
+        made = Spool(tmp_path, ACCOUNT, seal, age=3600)
+        await asyncio.gather(*(made.store([event(n)]) for n in range(200)))
+        await made.close()
+
+    asyncio.run(work())
+    assert sorted(bodies(tmp_path)) == list(range(200))
+    assert len(sealed) < 10
+
+
+def test_loaded_segments_are_kept_for_a_while_and_come_back(tmp_path: Path) -> None:
+    """Put away they are no loader's; brought back they are again; deleted by age, then by size, the oldest first."""
+    paths = [tmp_path / f"{ACCOUNT}~{n}-aa{spool.READY}" for n in range(6)]
+    for n, path in enumerate(paths):
+        path.write_bytes(b"x" * 100)
+        spool.put_away(path)
+        age = time.time() - 1_000 * (6 - n)
+        os.utime(tmp_path / spool.LOADED / path.name, (age, age))
+    assert spool.ready(tmp_path) == []
+    spool.clear_away(tmp_path, keep=4_500, limit=1_000)
+    spool.clear_away(tmp_path, keep=4_500, limit=350)
+    assert sorted(path.name for path in (tmp_path / spool.LOADED).iterdir()) == [path.name for path in paths[3:]]
+    assert spool.bring_back(tmp_path, time.time() - 2_500) == 2
+    assert spool.ready(tmp_path) == paths[4:]
 
 
 def test_events_lie_sealed_for_their_account(tmp_path: Path) -> None:
@@ -101,17 +150,26 @@ def test_a_half_written_last_event_is_left_out(tmp_path: Path) -> None:
     """Cut at every byte: whole events are read, the half one is not, and nothing fails."""
 
     async def work() -> None:
-        made = Spool(tmp_path, ACCOUNT, plain, age=0.0)
-        await made.store([event(1), event(2)])
+        made = Spool(tmp_path, ACCOUNT, plain, age=3600)
+        await made.store([event(1)])
+        await made.store([event(2)])
         await made.close()
 
     asyncio.run(work())
     (path,) = spool.ready(tmp_path)
     data = path.read_bytes()
-    length = len(data) // 2
+    length = (len(data) - len(spool.MARK)) // 2
     for cut in range(len(data)):
         path.write_bytes(data[:cut])
-        assert [int(spool.opened(e.raw).body[:8]) for e in spool.read(path)] == [1, 2][: cut // length]
+        assert numbers(path) == [1, 2][: max(0, cut - len(spool.MARK)) // length]
+
+
+def _numbers_or_none(path: Path) -> list[int]:
+    """None when its writer has just handed it on under its other name."""
+    try:
+        return numbers(path)
+    except FileNotFoundError:
+        return []
 
 
 def test_a_loader_beside_a_writer_takes_each_event_once(tmp_path: Path) -> None:
@@ -122,8 +180,8 @@ def test_a_loader_beside_a_writer_takes_each_event_once(tmp_path: Path) -> None:
     def load() -> None:
         while not stop.is_set() or spool.ready(tmp_path):
             for path in spool.ready(tmp_path):
-                loaded.extend(int(spool.opened(e.raw).body[:8]) for e in _whole(path))
-                path.unlink(missing_ok=True)
+                loaded.extend(_numbers_or_none(path))
+                spool.put_away(path)
 
     async def work() -> None:
         made = Spool(tmp_path, ACCOUNT, plain, age=0.0)
