@@ -47,7 +47,7 @@ FIXED = {  # columns that nobody but the owner changes
     "number_block": ("wave", "block", "nonce", "ciphertext"),
     "wave_count": ("wave", "carrier", "unit", "state"),
     "wave_skip": ("wave", "message_no"),
-    "inbox": ("account", "raw", "received_at"),
+    "inbox": ("account", "raw", "received_at", "events"),
     "journal": ("name", "imported_at", "windows", "uncertain", "proof"),
     "audit": ("at", "person", "act", "subject", "details"),
     "message_{wave}": ("no", "unit", "carrier", "number_hash"),
