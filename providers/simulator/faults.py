@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+_CUT: Final = struct.Struct(">8I")
+SIDES: Final = 1 << 32
+"""A fate is a number below this; it strikes below `share * SIDES`."""
+
+
+class Fates(NamedTuple):
+    """One throw for each thing that may happen to a number."""
+
+    throttle: int
+    refuse: int
+    silent: int
+    error_after: int
+    receipt_delay: int
+    undelivered: int
+    no_receipt: int
+    repeat_receipt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +41,13 @@ class Faults:
     repeat_receipt: float = 0.01  # receipts sent twice
     rate: float = 0.0  # submissions a second taken before the rest is throttled; 0 = no limit
 
+    def fates(self, number: bytes) -> tuple[int, ...]:
+        """The throws of this number in the order of `Fates`: they depend on (seed, number) only."""
+        return _CUT.unpack(hashlib.blake2b(b"%d|%b" % (self.seed, number), digest_size=32).digest())
+
     def dice(self, number: str, what: str) -> float:
-        """A number in 0..1 that depends only on (seed, number, what)."""
-        digest = hashlib.blake2b(f"{self.seed}|{number}|{what}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2**64
+        """One of its throws, as a number in 0..1."""
+        return float(getattr(Fates(*self.fates(number.encode())), what)) / SIDES
 
     def hits(self, number: str, what: str) -> bool:
         """Whether this number meets the fault named `what` (a field of this class)."""

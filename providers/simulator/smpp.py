@@ -12,13 +12,14 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 from providers import smpp_pdu as said
-from providers.simulator.faults import Faults
-from providers.simulator.smpp_text import Chains, Submission, read_submit
-from providers.simulator.truth import Taken, TruthFile, read_acknowledged, read_taken
+from providers.simulator.faults import SIDES, Fates, Faults
+from providers.simulator.smpp_text import Chains, Letter, read_submit
+from providers.simulator.truth import TruthFile, read_acknowledged, read_taken
 
 _WIRE: Final = struct.Struct(">IIII")
 _LONGEST: Final = 1 << 17  # bytes; no PDU of ours is longer
@@ -28,27 +29,21 @@ _AFTER_NACK: Final = 0.5  # seconds before a receipt that was not taken comes ag
 _UNANSWERED: Final = 2_000  # receipts on their way to one peer at most
 _BURST: Final = 0.1  # seconds of `rate` that may come at once
 
+Owed = tuple[bytes, bytes, str, bool]
+"""A receipt that our side has not acknowledged yet: message id, number, sender, delivered."""
 
-class Owed(NamedTuple):
-    """A receipt that our side has not acknowledged yet."""
 
-    message_id: str
-    number: str
-    sender: str
-    delivered: bool
-
-    def body(self, day: str) -> bytes:
-        """The deliver_sm (4.6.1) with the text of appendix B and the TLVs 5.3.2.12 and 5.3.2.35."""
-        state, error, number = ("DELIVRD", "000", 2) if self.delivered else ("UNDELIV", "001", 5)
-        text = (
-            f"id:{self.message_id} sub:001 dlvrd:{int(self.delivered):03d} submit date:{day} done date:{day} "
-            f"stat:{state} err:{error} text:"
-        ).encode()
-        addresses = b"\0\1\1" + self.number.encode() + b"\0\5\0" + self.sender.encode() + b"\0"
-        fields = b"\4\0\0\0\0\0\0\0\0" + bytes((len(text),)) + text
-        ref = self.message_id.encode() + b"\0"
-        tlvs = struct.pack(">HH", 0x001E, len(ref)) + ref + struct.pack(">HHB", 0x0427, 1, number)
-        return addresses + fields + tlvs
+@lru_cache(maxsize=64)
+def _form(sender: str, delivered: bool, day: str, id_length: int) -> bytes:  # noqa: FBT001 - one key of many
+    """A deliver_sm (4.6.1) with the text of appendix B and the TLVs 5.3.2.12 and 5.3.2.35; %b: number, id, id."""
+    state, error, number = ("DELIVRD", "000", 2) if delivered else ("UNDELIV", "001", 5)
+    text = (
+        f"id:%b sub:001 dlvrd:{int(delivered):03d} submit date:{day} done date:{day} stat:{state} err:{error} text:"
+    ).encode()
+    addresses = b"\0\1\1%b\0\5\0" + sender.encode().replace(b"%", b"%%") + b"\0"
+    fields = b"\4\0\0\0\0\0\0\0\0" + bytes((len(text) - 2 + id_length,)).replace(b"%", b"%%") + text
+    tlvs = struct.pack(">HH", 0x001E, id_length + 1) + b"%b\0" + struct.pack(">HHB", 0x0427, 1, number)
+    return addresses + fields + tlvs
 
 
 class Peer(asyncio.Protocol):
@@ -74,7 +69,7 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read every whole PDU, take all submissions at once, answer the rest."""
         data = self._rest + data
-        at, submits = 0, []
+        at, submits, settled = 0, [], []
         while len(data) - at >= 16:  # noqa: PLR2004 - the header's length
             length, command, status, sequence = _WIRE.unpack_from(data, at)
             if length < 16 or length > _LONGEST:  # noqa: PLR2004 - as above
@@ -84,12 +79,16 @@ class Peer(asyncio.Protocol):
                 break
             if command == said.SUBMIT_SM:
                 submits.append((sequence, data[at + 16 : at + length]))
+            elif command == said.DELIVER_SM_RESP:
+                settled.append((sequence, status))
             else:
-                self._other(command, status, sequence, data[at + 16 : at + length])
+                self._other(command, sequence, data[at + 16 : at + length])
             at += length
         self._rest = data[at:]
         if submits:
             self._submitted(submits)
+        if settled:
+            self._acknowledged(settled)
         self.smsc.settle()
 
     def _submitted(self, submits: list[tuple[int, bytes]]) -> None:
@@ -108,11 +107,9 @@ class Peer(asyncio.Protocol):
         if not self.wire.is_closing():
             self.wire.write(answers)
 
-    def _other(self, command: int, status: int, sequence: int, body: bytes) -> None:
+    def _other(self, command: int, sequence: int, body: bytes) -> None:
         if command in _BINDS:
             self._bind(command, sequence, body)
-        elif command == said.DELIVER_SM_RESP:
-            self._acknowledged(sequence, status)
         elif command == said.ENQUIRE_LINK:
             self.wire.write(_answer(command, sequence))
         elif command == said.UNBIND:
@@ -127,24 +124,29 @@ class Peer(asyncio.Protocol):
         if status == said.ROK:
             self.bound = command
 
-    def _acknowledged(self, sequence: int, status: int) -> None:
-        receipt = self.unanswered.pop(sequence, None)
-        if receipt is None:
-            return
-        if status == said.ROK:
-            self.smsc.acknowledged.append(receipt)
-        else:
-            self.smsc.owe(_AFTER_NACK, receipt)
+    def _acknowledged(self, settled: list[tuple[int, int]]) -> None:
+        for sequence, status in settled:
+            receipt = self.unanswered.pop(sequence, None)
+            if receipt is None:
+                continue
+            if status == said.ROK:
+                self.smsc.acknowledged.append(receipt)
+            else:
+                self.smsc.owe(_AFTER_NACK, receipt)
 
     def deliver(self, outbox: deque[Owed]) -> None:
         """Send as many receipts as this peer may have unanswered."""
-        pieces, day = [], time.strftime("%y%m%d%H%M", time.gmtime())
-        while outbox and len(self.unanswered) < _UNANSWERED:
+        pieces: list[bytes] = []
+        add, pack, day, sequence = pieces.append, _WIRE.pack, time.strftime("%y%m%d%H%M", time.gmtime()), self._sequence
+        for _ in range(min(len(outbox), _UNANSWERED - len(self.unanswered))):
             receipt = outbox.popleft()
-            self._sequence = self._sequence % 0x7FFFFFFF + 1
-            self.unanswered[self._sequence] = receipt
-            body = receipt.body(day)
-            pieces.append(_WIRE.pack(16 + len(body), said.DELIVER_SM, 0, self._sequence) + body)
+            message_id, number, sender, delivered = receipt
+            sequence = sequence % 0x7FFFFFFF + 1
+            self.unanswered[sequence] = receipt
+            body = _form(sender, delivered, day, len(message_id)) % (number, message_id, message_id)
+            add(pack(16 + len(body), said.DELIVER_SM, 0, sequence))
+            add(body)
+        self._sequence = sequence
         if pieces:
             self.wire.write(b"".join(pieces))
 
@@ -159,11 +161,13 @@ class SmppSimulator:
         self.acknowledged: list[Owed] = []
         self._credentials = (system_id.encode(), password.encode())
         self._truth = TruthFile(truth)
-        self._prefix = f"{zlib.crc32(str(truth.absolute()).encode()):08x}"  # two truth files never hold the same id
+        self._prefix = b"%08x" % zlib.crc32(str(truth.absolute()).encode())  # two truth files never hold the same id
         self._chains = Chains()
-        self._first_try: dict[str, int] = {}  # number -> parts of its first chain that are still to be throttled
+        self._first_try: dict[bytes, int] = {}  # throttled number -> parts of its first chain that are still to be so
         self._due: dict[int, list[Owed]] = {}  # tick -> receipts
         self._tokens, self._filled = faults.rate * _BURST, time.monotonic()
+        shares = (getattr(faults, name) if name != "receipt_delay" else 0.0 for name in Fates._fields)
+        self._edges = Fates(*(int(share * SIDES) for share in shares))
         self._remember(truth)
 
     def _remember(self, truth: Path) -> None:
@@ -172,7 +176,8 @@ class SmppSimulator:
         self._next_id = 1 + max((int(line.message_id[8:]) for line in taken), default=0)
         for line in taken:
             if line.part == line.parts and line.message_id not in acknowledged:
-                self._promise(line.message_id, line.number, "")
+                number = line.number.encode()
+                self._promise(line.message_id.encode(), number, "", self.faults.fates(number))
 
     def greet(self, system_id: bytes, password: bytes) -> int:
         """The status of a bind with these."""
@@ -184,31 +189,41 @@ class SmppSimulator:
 
     def take(self, submits: list[tuple[int, bytes]]) -> bytes:
         """Decide on these submissions, write the truth of the taken ones, and give the answers to send."""
-        lines: list[Taken] = []
+        lines: list[bytes] = []
         answers: list[bytes] = []
-        now = time.time()
+        now = b"%.3f" % time.time()
         for sequence, body in submits:
             submission = read_submit(body)
             if submission is None:
                 answers.append(_answer(said.GENERIC_NACK, sequence, 0x02))
                 continue
-            status = self._refusal(submission)
-            if status is None:
-                lines.append(self._line(now, submission))
-                answers.append(self._agree(sequence, lines[-1], submission))
-            else:
+            number, letter = submission
+            fates = self.faults.fates(number)
+            status = self._refusal(number, letter, fates)
+            if status is not None:
                 answers.append(_answer(said.SUBMIT_SM, sequence, status))
+                continue
+            message_id = b"%b%010d" % (self._prefix, self._next_id)
+            self._next_id += 1
+            lines.append(b"%b\t%b\t%b%b" % (now, message_id, number, self._told(number, letter)))
+            if letter.receipt:
+                self._promise(message_id, number, letter.sender, fates)
+            answers.append(self._agree(sequence, message_id, fates))
         if lines:
-            self._truth.take(lines)
+            self._truth.write(b"".join(lines))
         return b"".join(answers)
 
-    def _refusal(self, submission: Submission) -> int | None:
-        faults, number = self.faults, submission.number
-        if faults.rate > 0 and not self._allowed():
+    def _told(self, number: bytes, letter: Letter) -> bytes:
+        """A truth line from its part on."""
+        return _parts_told(letter.part, letter.parts, letter.sha, self._chains.whole(number, letter))
+
+    def _refusal(self, number: bytes, letter: Letter, fates: tuple[int, ...]) -> int | None:
+        edges = self._edges
+        if self.faults.rate > 0 and not self._allowed():
             return said.RTHROTTLED
-        if faults.refuse > 0 and faults.hits(number, "refuse"):
+        if fates[1] < edges.refuse:
             return said.RINVDSTADR
-        if faults.throttle > 0 and self._throttled(submission):
+        if fates[0] < edges.throttle and self._throttled(number, letter):
             return said.RTHROTTLED
         return None
 
@@ -221,40 +236,29 @@ class SmppSimulator:
         self._tokens -= 1
         return True
 
-    def _throttled(self, submission: Submission) -> bool:
+    def _throttled(self, number: bytes, letter: Letter) -> bool:
         """The first try of a number, with all parts of its chain."""
-        left = self._first_try.get(submission.number)
-        if left is None and self.faults.hits(submission.number, "throttle"):
-            left = submission.parts
-        self._first_try[submission.number] = max((left or 0) - 1, 0)
-        return bool(left)
+        left = self._first_try.get(number, letter.parts)
+        self._first_try[number] = max(left - 1, 0)
+        return left > 0
 
-    def _line(self, now: float, submission: Submission) -> Taken:
-        message_id = f"{self._prefix}{self._next_id:010d}"
-        self._next_id += 1
-        whole = self._chains.whole(submission)
-        if submission.receipt:
-            self._promise(message_id, submission.number, submission.sender)
-        return Taken(now, message_id, submission.number, submission.part, submission.parts, submission.sha, whole, "")
-
-    def _agree(self, sequence: int, line: Taken, submission: Submission) -> bytes:
-        faults = self.faults
-        if faults.silent > 0 and faults.hits(submission.number, "silent"):
+    def _agree(self, sequence: int, message_id: bytes, fates: tuple[int, ...]) -> bytes:
+        if fates[2] < self._edges.silent:
             return b""
-        if faults.error_after > 0 and faults.hits(submission.number, "error_after"):
+        if fates[3] < self._edges.error_after:
             return _answer(said.SUBMIT_SM, sequence, said.RSYSERR)
-        return _answer(said.SUBMIT_SM, sequence, said.ROK, line.message_id.encode() + b"\0")
+        return _answer(said.SUBMIT_SM, sequence, said.ROK, message_id + b"\0")
 
     # -- receipts ------------------------------------------------------------------------------------------------
 
-    def _promise(self, message_id: str, number: str, sender: str) -> None:
-        faults = self.faults
-        if faults.hits(number, "no_receipt"):
+    def _promise(self, message_id: bytes, number: bytes, sender: str, fates: tuple[int, ...]) -> None:
+        edges = self._edges
+        if fates[6] < edges.no_receipt:
             return
-        receipt = Owed(message_id, number, sender, not faults.hits(number, "undelivered"))
-        delay = faults.receipt_delay * (0.2 + 1.6 * faults.dice(number, "receipt_delay"))
+        receipt = (message_id, number, sender, fates[5] >= edges.undelivered)
+        delay = self.faults.receipt_delay * (0.2 + 1.6 * fates[4] / SIDES)
         self.owe(delay, receipt)
-        if faults.hits(number, "repeat_receipt"):
+        if fates[7] < edges.repeat_receipt:
             self.owe(delay * 2, receipt)
 
     def owe(self, delay: float, receipt: Owed) -> None:
@@ -273,8 +277,8 @@ class SmppSimulator:
     def settle(self) -> None:
         """Write what was acknowledged, send what waits."""
         if self.acknowledged:
-            words = {True: "delivered", False: "undelivered"}
-            self._truth.acknowledged([(owed.message_id, words[owed.delivered]) for owed in self.acknowledged])
+            words = {True: b"\tdelivered\n", False: b"\tundelivered\n"}
+            self._truth.write_acknowledged(b"".join([owed[0] + words[owed[3]] for owed in self.acknowledged]))
             self.acknowledged.clear()
         for peer in self.peers:
             if self.outbox and peer.bound in {said.BIND_RECEIVER, said.BIND_TRANSCEIVER}:
@@ -285,6 +289,11 @@ class SmppSimulator:
         for peer in list(self.peers):
             peer.wire.abort()
         self._truth.close()
+
+
+@lru_cache(maxsize=64)
+def _parts_told(part: int, parts: int, sha: str, whole: str) -> bytes:
+    return f"\t{part}\t{parts}\t{sha}\t{whole or '-'}\t-\n".encode()
 
 
 def _answer(command: int, sequence: int, status: int = said.ROK, body: bytes = b"") -> bytes:

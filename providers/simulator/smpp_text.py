@@ -12,10 +12,9 @@ import gsm0338
 _PAYLOAD: Final = b"\x04\x24"
 
 
-class Submission(NamedTuple):
-    """One submit_sm as a carrier understands it."""
+class Letter(NamedTuple):
+    """One submit_sm as a carrier understands it, but for whom it is: many have the same."""
 
-    number: str
     sender: str
     receipt: bool
     reference: int  # of its chain
@@ -25,29 +24,26 @@ class Submission(NamedTuple):
     sha: str  # SHA-256 of `text`
 
 
-def read_submit(body: bytes) -> Submission | None:
-    """Take a submit_sm apart; None when it cannot be read."""
+def read_submit(body: bytes) -> tuple[bytes, Letter] | None:
+    """The number and the rest of a submit_sm; None when it cannot be read."""
     try:
-        return _read(body)
+        number_at = body.index(0, body.index(0) + 3) + 3
+        number_end = body.index(0, number_at)
+        number = body[number_at:number_end]
+        return (number, _letter(body[:number_at], body[number_end:])) if number.isascii() else None
     except (ValueError, IndexError):
         return None
 
 
-def _read(body: bytes) -> Submission:
-    find = body.index
-    sender_at = find(0) + 3
-    sender_end = find(0, sender_at)
-    number_at = sender_end + 3
-    number_end = find(0, number_at)
-    times_at = number_end + 4
-    flags = find(0, find(0, times_at) + 1) + 1
-    text_at = flags + 5
-    user_data = _user_data(body, text_at, body[flags + 4])
-    coding = body[flags + 2]
-    reference, part, parts, coded = _unchained(user_data) if body[number_end + 1] & 0x40 else (0, 1, 1, user_data)
-    text, sha = _text(coding, coded)
-    number, sender = body[number_at:number_end].decode("ascii"), body[sender_at:sender_end].decode("ascii")
-    return Submission(number, sender, bool(body[flags] & 1), reference, part, parts, text, sha)
+@lru_cache(maxsize=4096)
+def _letter(head: bytes, tail: bytes) -> Letter:
+    """What stands before the number and from its NUL on: a wave's messages differ in nothing but the number."""
+    sender = head[head.index(0) + 3 : -3]
+    flags = tail.index(0, tail.index(0, 4) + 1) + 1
+    user_data = _user_data(tail, flags + 5, tail[flags + 4])
+    reference, part, parts, coded = _unchained(user_data) if tail[1] & 0x40 else (0, 1, 1, user_data)
+    text, digest = _text(tail[flags + 2], coded)
+    return Letter(sender.decode("ascii"), bool(tail[flags] & 1), reference, part, parts, text, digest)
 
 
 def _user_data(body: bytes, at: int, length: int) -> bytes:
@@ -93,16 +89,16 @@ class Chains:
     """Puts parts together until a text is whole."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str, int, int], dict[int, str]] = {}
+        self._open: dict[tuple[bytes, str, int, int], dict[int, str]] = {}
 
-    def whole(self, submission: Submission) -> str:
+    def whole(self, number: bytes, letter: Letter) -> str:
         """SHA-256 of the whole text, "" while parts are missing."""
-        if submission.parts == 1:
-            return submission.sha
-        key = (submission.number, submission.sender, submission.reference, submission.parts)
+        if letter.parts == 1:
+            return letter.sha
+        key = (number, letter.sender, letter.reference, letter.parts)
         known = self._open.setdefault(key, {})
-        known[submission.part] = submission.text
-        if len(known) < submission.parts:
+        known[letter.part] = letter.text
+        if len(known) < letter.parts:
             return ""
         del self._open[key]
         return sha(unicodedata.normalize("NFC", "".join(known[part] for part in sorted(known))))

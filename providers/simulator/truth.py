@@ -40,11 +40,19 @@ class TruthFile:
 
     def take(self, lines: list[Taken]) -> None:
         """Write these acceptances; call before the answers leave."""
-        os.write(self._taken, b"".join(_line(line) for line in lines))
+        self.write(b"".join(_line(line) for line in lines))
+
+    def write(self, lines: bytes) -> None:
+        """As `take`, with the lines as they stand in the file."""
+        os.write(self._taken, lines)
 
     def acknowledged(self, receipts: list[tuple[str, str]]) -> None:
         """Remember that these (message id, outcome) receipts were taken by our side."""
-        os.write(self._acked, "".join(f"{mid}\t{outcome}\n" for mid, outcome in receipts).encode())
+        self.write_acknowledged("".join(f"{mid}\t{outcome}\n" for mid, outcome in receipts).encode())
+
+    def write_acknowledged(self, lines: bytes) -> None:
+        """As `acknowledged`, with the lines as they stand in the file."""
+        os.write(self._acked, lines)
 
     def close(self) -> None:
         """Close both files."""
