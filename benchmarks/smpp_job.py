@@ -156,15 +156,8 @@ class _Job:
             stop.set()
             thread.join()
 
-    def _figures(
-        self,
-        house: House,
-        wave: Wave,
-        seconds: float,
-        planned: float,
-        before: dict[str, float],
-        after: dict[str, float],
-    ) -> dict[str, Any]:
+    def _figures(self, house: House, wave: Wave, times: tuple[float, float], used: dict[str, float]) -> dict[str, Any]:
+        seconds, planned = times
         with house.begin() as conn:
             now, wave = counts.live(conn, wave.id), waves.get(conn, wave.id)
         checked = truths.compare(house, wave, self.site.settings.data / "carriers" / "job")
