@@ -121,6 +121,8 @@ class Capability:
     number_form: str  # "84" | "0" | "+84"
     recipients_a_request: int = 1
     dedupe_horizon: timedelta = timedelta(0)
+    duplicate_codes: frozenset[str] = frozenset()  # "this reference was seen": acceptance only of one sent before
+    finds: bool = False  # tells by number what it took, without its id
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,15 @@ class Window:
     callback_url: Callable[[int], str]  # index -> public URL for this message's receipts, "" when there is none
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A submission that may have been taken, and whose id we never heard."""
+
+    number: int
+    text: str
+    since: float  # unix time of its intent by our database: nothing older is meant
+
+
 class Provider(ABC):
     """One account at one carrier; settings are the constructor's keyword arguments, and building connects nothing."""
 
@@ -85,4 +94,11 @@ class Provider(ABC):
 
     async def look_up(self, provider_refs: Sequence[str]) -> list[Receipt]:
         """Ask the carrier what became of these; only where `capability.look_up` is not "none"."""
+        raise NotImplementedError(self.name)
+
+    async def find(self, doubt: Doubt) -> Receipt:
+        """Ask for a submission by its number; only where `capability.finds`.
+
+        UNCERTAIN when the carrier did not answer, knows none or more than one: absence from a list proves nothing.
+        """
         raise NotImplementedError(self.name)

@@ -16,10 +16,10 @@ from providers.errors import Forged, Misconfigured, Unreadable
 from providers.http import DEADLINE, HttpProvider, Request
 
 # CodeResult of a send (bang-ma-loi.md). 124 says this RequestId was seen within 24 h: the earlier request was taken.
-# Whether we ever sent it is not known here; the worker believes 124 only for a reference in its journal.
+# Whether we ever sent it is not known here: the worker takes it for acceptance where it sends a reference again.
 CODES: Final[dict[str, Outcome]] = {
     "100": Outcome.ACCEPTED,  # queued; says nothing of delivery
-    "124": Outcome.ACCEPTED,
+    "124": Outcome.UNCERTAIN,
     "99": Outcome.REFUSED,  # number blocked on the system
     "108": Outcome.REFUSED,  # not a number
 }
@@ -55,8 +55,9 @@ class Esms(HttpProvider):
 
     name: ClassVar[str] = "esms"
     capability: ClassVar[Capability] = Capability(
-        client_ref="dedupe", receipts="push", look_up="by_id", number_form="84", dedupe_horizon=timedelta(hours=24)
-    )
+        client_ref="dedupe", receipts="push", look_up="by_id", number_form="84", dedupe_horizon=timedelta(hours=24),
+        duplicate_codes=frozenset({"124"}),
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Carriers that take one request a message over HTTP: bounded concurrency, and what each failure proves.
 
-An adapter writes two pure functions, `request` and `outcome`; with a look-up, also `question` and `told`.
+An adapter writes two pure functions, `request` and `outcome`; with a look-up by the carrier's id, also `question` and
+`told`; with one by number, also `search` and `found`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from campaigns.terms import Answer, Outcome, Problem, Receipt
-from providers.base import Gate, Provider, ReceiptSink, Window
+from providers.base import Doubt, Gate, Provider, ReceiptSink, Window
 from providers.errors import Misconfigured, ProviderError, Unreachable
 
 # What a failed call proves (reliability: section 3); the first line that fits decides. "not sent" only where the
@@ -107,6 +108,14 @@ class HttpProvider(Provider):
         """What the answer to `question` means; None when the carrier does not know (yet)."""
         raise NotImplementedError(self.name)
 
+    def search(self, doubt: Doubt) -> Request:
+        """The request that asks what was taken for a number; only where `capability.finds`."""
+        raise NotImplementedError(self.name)
+
+    def found(self, doubt: Doubt, status: int, body: bytes) -> Receipt:
+        """What the answer to `search` means; raises ValueError, LookupError or TypeError when it makes no sense."""
+        raise NotImplementedError(self.name)
+
     async def open(self, sink: ReceiptSink) -> None:  # noqa: ARG002 - receipts come by the callback route
         """Make the session; the first request connects."""
         await self.close()
@@ -153,6 +162,16 @@ class HttpProvider(Provider):
             return self.told(provider_ref, status, body)
         except (*FAILURES, ValueError, LookupError, TypeError):
             return None
+
+    async def find(self, doubt: Doubt) -> Receipt:
+        """Ask by number; how many at once is the caller's to bound."""
+        try:
+            status, body = await self._call(self.search(doubt))
+            return self.found(doubt, status, body)
+        except FAILURES as error:
+            return Receipt(Outcome.UNCERTAIN, proof(error)[1])
+        except (ValueError, LookupError, TypeError):
+            return Receipt(Outcome.UNCERTAIN, "~garbage")
 
     async def _call(self, request: Request) -> tuple[int, bytes]:
         """One exchange under one deadline: (status, body)."""

@@ -10,11 +10,13 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
 from campaigns.terms import Answer, Callback, Capability, Outcome, Problem, Receipt
-from providers.base import ReceiptSink, Window
+from providers.base import Doubt, ReceiptSink, Window
 from providers.errors import Forged, Misconfigured, Unreadable
 from providers.http import DEADLINE, HttpProvider, Request
 
@@ -57,6 +59,8 @@ SDK_BASE = "https://api.twilio.com"
 SID = re.compile(r"(SM|MM)[0-9a-f]{32}", re.ASCII)
 FIELD = re.compile(r"[A-Z][A-Za-z0-9]{1,40}", re.ASCII)
 CLIENT_ERROR = 400
+CLOCKS = 120.0  # seconds their clock may be behind ours
+MOST_FOUND = 50  # messages to one number since an intent; more are not read, and then none is believed
 SHUT = (401, 403)
 MOST_FIELDS = 100
 FORM = "application/x-www-form-urlencoded"
@@ -68,7 +72,7 @@ class Twilio(HttpProvider):
 
     name: ClassVar[str] = "twilio"
     capability: ClassVar[Capability] = Capability(
-        client_ref="none", receipts="push", look_up="by_id", number_form="+84"
+        client_ref="none", receipts="push", look_up="by_id", number_form="+84", finds=True
     )
 
     def __init__(
@@ -155,6 +159,26 @@ class Twilio(HttpProvider):
         answer = _object(body)
         return _receipt(str(answer["status"]), answer.get("error_code"), provider_ref)
 
+    def search(self, doubt: Doubt) -> Request:
+        """The list of messages to one number since the day of the intent, as the SDK asks for it."""
+        since = datetime.fromtimestamp(doubt.since - CLOCKS, UTC)
+        return self._drafted(
+            lambda client: client.messages.page(
+                to=f"+{doubt.number}", date_sent_after=since.replace(hour=0, minute=0, second=0), page_size=MOST_FOUND
+            )
+        )
+
+    def found(self, doubt: Doubt, status: int, body: bytes) -> Receipt:
+        """The one message to this number with this text that is not older than the intent."""
+        if status >= CLIENT_ERROR:
+            return Receipt(Outcome.UNCERTAIN, f"~http{status}")
+        answer = _object(body)
+        meant = [each for each in answer["messages"] if _meant(each, doubt)]
+        if len(meant) != 1 or answer.get("next_page_uri"):
+            return Receipt(Outcome.UNCERTAIN, "~ambiguous" if meant else "~not-found")
+        receipt = _receipt(str(meant[0]["status"]), meant[0].get("error_code"), _sid(meant[0]))
+        return receipt or Receipt(Outcome.UNCERTAIN, "~unmapped")
+
     def _drafted(self, call: Callable[[Any], object]) -> Request:
         """The request the SDK would have sent."""
         try:
@@ -192,7 +216,15 @@ class _Drafter:
         basic = b64encode(":".join(parts["auth"]).encode()).decode()
         headers = {**parts["headers"], "Authorization": f"Basic {basic}"}
         url = self._base_url + uri.removeprefix(SDK_BASE)
+        if query := parts.get("params"):
+            url = f"{url}?{urlencode(query)}"
         raise _Draft(Request(method, url, headers, urlencode(parts.get("data") or {}).encode()))
+
+
+def _meant(message: dict[str, Any], doubt: Doubt) -> bool:
+    made = parsedate_to_datetime(message["date_created"]).timestamp()
+    same = (message["to"], message["body"]) == (f"+{doubt.number}", doubt.text)
+    return same and made >= doubt.since - CLOCKS and message["direction"] != "inbound"
 
 
 def _object(body: bytes) -> dict[str, Any]:

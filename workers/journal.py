@@ -79,6 +79,14 @@ class Journal:
         """Indexes lo..hi-1 were given back unsent."""
         self._write(f"N {window} {lo} {hi}\n")
 
+    def again(self, window: int, idx: int) -> None:
+        """The reference of this index, of whosever window, is about to be sent once more."""
+        self._write(f"A {window} {idx}\n")
+
+    def heard_again(self, window: int, said: Answer) -> None:
+        """What that proves of the index."""
+        self._write(f"H {window} {said[0]} {said[1]:d} {_word(said[3])} {_word(said[2])}\n")
+
     def close(self) -> None:
         """Let go of the lock; the journal may now be sealed by whoever settles."""
         for fd in (self._fd, self._broken):
@@ -123,6 +131,7 @@ class Sealed:
     damaged: bool = False
     claims: list[tuple[int, str, int, int]] = field(default_factory=list)  # wave, kind, seq, epoch
     windows: dict[int, Told] = field(default_factory=dict)
+    again: dict[tuple[int, int], Answer | None] = field(default_factory=dict)  # (window, index) sent once more
 
     @property
     def proof(self) -> bool:
@@ -250,8 +259,21 @@ def _sending(sealed: Sealed, rest: list[str]) -> None:
 
 def _heard(sealed: Sealed, rest: list[str]) -> None:
     window, idx, outcome, ref, code = rest
-    answer = Answer(int(idx), Outcome(int(outcome)), "" if code == "-" else code, "" if ref == "-" else ref)
-    sealed.windows[int(window)].heard[answer.idx] = answer
+    sealed.windows[int(window)].heard[int(idx)] = _answer(idx, outcome, ref, code)
+
+
+def _answer(idx: str, outcome: str, ref: str, code: str) -> Answer:
+    return Answer(int(idx), Outcome(int(outcome)), "" if code == "-" else code, "" if ref == "-" else ref)
+
+
+def _again(sealed: Sealed, rest: list[str]) -> None:
+    window, idx = rest
+    sealed.again[int(window), int(idx)] = None
+
+
+def _heard_again(sealed: Sealed, rest: list[str]) -> None:
+    window, *said = rest
+    sealed.again[int(window), int(said[0])] = _answer(*said)
 
 
 def _not_sent(sealed: Sealed, rest: list[str]) -> None:
@@ -266,6 +288,7 @@ def _sealed(sealed: Sealed, rest: list[str]) -> None:
 
 _READERS = {
     "J2": _header, "C": _claim, "W": _window, "S": _sending, "R": _heard, "N": _not_sent, "Z": _sealed,
+    "A": _again, "H": _heard_again,
 }  # fmt: skip
 _LONG = frozenset("SRN")
 """Words of the lines that are many: one a socket write or an answer."""

@@ -17,7 +17,7 @@ import psycopg
 from campaigns.ledger import logbook, recovery
 from campaigns.ledger.logbook import Line
 from campaigns.ledger.recovery import OpenWindow, Recovered
-from campaigns.terms import Outcome
+from campaigns.terms import Answer, Outcome
 from workers import journal
 from workers.house import House
 from workers.journal import Sealed, Told
@@ -89,6 +89,7 @@ def _import(house: House, name: str, file: BinaryIO) -> None:
     for group in _groups(chain(journal.told(sealed, file, wanted), unnamed)):
         uncertain += _settle(house, sealed, group, unknown)
     with house.begin() as conn:
+        _import_again(conn, sealed)
         recovery.void_leases(conn, sealed.worker, sealed.claims)
         recovery.imported(conn, name, number, uncertain, proof=sealed.proof)
     log.info("journal %s imported: %d windows, %d uncertain", name, number, uncertain)
@@ -188,6 +189,18 @@ def close_holes(house: House, conn: psycopg.Connection) -> int:
     for window in holes:
         logbook.append(conn, window.wave, _lines(window, None, proof=proof), [window.id])
     return len(holes)
+
+
+def _import_again(conn: psycopg.Connection, sealed: Sealed) -> None:
+    """References sent once more: an acceptance that was heard is evidence, no answer at all is a question asked."""
+    waves = recovery.sent_again(conn, sealed.name, {window for window, _ in sealed.again})
+    lines: dict[int, list[Line]] = {}
+    for (window, idx), said in sealed.again.items():
+        if window in waves and (said is None or said.outcome >= Outcome.ACCEPTED):
+            _, outcome, code, ref = said or Answer(idx, Outcome.UNCERTAIN, "~crash", "")
+            lines.setdefault(waves[window], []).append((window, idx, "look-up", outcome, code, ref))
+    for wave, rows in lines.items():
+        logbook.append(conn, wave, rows)
 
 
 def _put_away(path: Path) -> None:

@@ -30,6 +30,7 @@ from workers.journal import Journal
 from workers.restart import take_in
 from workers.spool import Spool, SpoolFull
 from workers.throttle import Pace
+from workers.uncertain import Questions
 from workers.watch import Watch
 from workers.window import WindowRun
 
@@ -76,6 +77,7 @@ class Sending:
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._runs: dict[asyncio.Task[None], WindowRun] = {}
         self._working = asyncio.Lock()
+        self._opening = asyncio.Lock()
         self._doubt = False
         self._switch_off = False
         self._batch: windows.Batch | None = None
@@ -257,15 +259,27 @@ class Sending:
             await windows.switch_off(await self._database(), self.account.name)
             self._switch_off = False
             log.error("account %s is switched off: mend its configuration, then start again", self.account.name)
-        if self._open:
+        return await self.opened()
+
+    @property
+    def incarnation(self) -> int:
+        """Of the database that this process began with."""
+        return self._incarnation
+
+    async def opened(self) -> bool:
+        """Whether the carrier's connection stands, made now where it does not; False while we back off."""
+        async with self._opening:
+            if self._open:
+                return True
+            if time.monotonic() < self._not_before:
+                return False
+            try:
+                await self.provider.open(self._receipts)
+            except ProviderError as error:
+                self.trouble(error)
+                return False
+            self._open, self._trouble = True, 0
             return True
-        try:
-            await self.provider.open(self._receipts)
-        except ProviderError as error:
-            self.trouble(error)
-            return False
-        self._open, self._trouble = True, 0
-        return True
 
     async def _receipts(self, events: Sequence[Callback | bytes]) -> None:
         """Receipts that came on the carrier's own connection; raises when they cannot be kept."""
@@ -312,6 +326,8 @@ class SendingThread:
         self.sending = Sending(house, account, house.build(account))
         self._await(self.sending.start())
         self._lease = asyncio.run_coroutine_threadsafe(self.sending.keep_lease(), self._loop)
+        self._questions = Questions(self.sending)
+        self._asking = asyncio.run_coroutine_threadsafe(self._questions.run(), self._loop)
 
     def _await(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -328,6 +344,8 @@ class SendingThread:
 
     def stop(self) -> None:
         """End the loop's work."""
+        self.drain()
+        self._await(self._questions.rest())
         self._await(self.sending.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
 

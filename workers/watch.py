@@ -54,6 +54,11 @@ class Watch:
         """Whether this worker may use the account's licence now, and nothing stops the whole installation."""
         return self._owner and not self._locked and time.monotonic() - self._polled < STALE
 
+    @property
+    def holder(self) -> bool:
+        """Whether the account's licence is this worker's: enough to ask, though not to send."""
+        return self._owner and time.monotonic() - self._polled < STALE
+
     def halted(self, wave: int, stop_seq: int, closes_at: float) -> str:
         """Why this wave may not send now; "" when it may."""
         if time.monotonic() - self._polled > STALE:

@@ -76,6 +76,15 @@ def imported(conn: psycopg.Connection, name: str, windows: int, uncertain: int, 
     )
 
 
+def sent_again(conn: psycopg.Connection, journal: str, windows: Collection[int]) -> dict[int, int]:
+    """The wave of each of these windows that is here; none when the journal was imported before."""
+    rows = conn.execute(
+        "SELECT id, wave FROM send_window WHERE id = ANY(%s) AND NOT EXISTS (SELECT FROM journal WHERE name = %s)",
+        (list(windows), journal),
+    )
+    return {int(row[0]): int(row[1]) for row in rows}
+
+
 def not_imported(conn: psycopg.Connection, names: Collection[str]) -> list[str]:
     """Those of these journals that this database never took in."""
     known = {str(row[0]) for row in conn.execute("SELECT name FROM journal WHERE name = ANY(%s)", (list(names),))}

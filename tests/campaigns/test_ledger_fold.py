@@ -74,6 +74,22 @@ def test_the_fold_follows_its_readable_twin(owner: psycopg.Connection, started: 
     assert dict(items.fetchall()) == again
 
 
+@pytest.mark.parametrize("outcome", [Outcome.UNCERTAIN, Outcome.ACCEPTED, Outcome.UNDELIVERED, Outcome.DELIVERED])
+def test_a_question_is_no_evidence_until_it_is_answered(
+    owner: psycopg.Connection, started: Started, outcome: Outcome
+) -> None:
+    """A look-up without an answer moves nothing, in whatever state; one that found its message counts like any."""
+    wave = started(n=len(State), account="sim-smpp")
+    places = open_all(owner, wave.id)
+    before = dict(zip(sorted(places), [(state, 1, 1) for state in State], strict=True))
+    set_states(owner, wave.id, before)
+    tell(owner, wave.id, [(place, "look-up", outcome) for place in places.values()])
+    fold_all(owner, wave.id)
+    after = {no: (next_state(state, outcome, latest=True, retry=True), 1, 1) for no, (state, _, _) in before.items()}
+    assert messages(owner, wave.id) == (before if outcome is Outcome.UNCERTAIN else after)
+    assert counted(owner, wave.id) == grouped(owner, wave.id)
+
+
 STEPS = [
     ("answer", [Outcome.ACCEPTED, Outcome.UNCERTAIN, Outcome.REFUSED, Outcome.DEFERRED, Outcome.NOT_SENT]),
     ("closed", [Outcome.SKIPPED, Outcome.NOT_SENT]),

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.providers.contract import Case, Check, applicable, load_case
+from tests.providers.contract_finds import finds
 
 CASES = [load_case(path) for path in sorted((Path(__file__).parent / "cases").glob("*.toml"))]
-PAIRS = [pytest.param(case, check, id=f"{case.kind}-{check.__name__}") for case in CASES for check in applicable(case)]
+PAIRS = [
+    pytest.param(case, check, id=f"{case.kind}-{check.__name__}")
+    for case in CASES
+    for check in (*applicable(case), *((finds,) if case.http else ()))
+]
 
 
 @pytest.mark.parametrize(("case", "check"), PAIRS)

@@ -16,6 +16,7 @@ from tests.workers.stage import ACCOUNT
 from workers.books import Books
 from workers.house import House
 from workers.sender import Sending
+from workers.uncertain import Questions
 
 Script = Callable[["Scripted", Window, Gate], AsyncIterator[list[Answer]]]
 
@@ -161,6 +162,8 @@ async def let_work(house: House, provider: Provider, until: Callable[[], bool], 
     sending = Sending(house, replace(house.accounts[ACCOUNT], licence=licence), provider)
     await sending.start()
     leases = asyncio.create_task(sending.keep_lease())
+    questions = Questions(sending)
+    asking = asyncio.create_task(questions.run())
     books = Books(house)
     end = time.monotonic() + 12.0
     working: asyncio.Task[None] | None = None
@@ -175,6 +178,8 @@ async def let_work(house: House, provider: Provider, until: Callable[[], bool], 
     finally:
         sending.draining = True
         leases.cancel()
+        await questions.rest()
+        asking.cancel()
         if working:
             await working
         await sending.stop()

@@ -114,6 +114,33 @@ def test_what_is_in_the_log_is_not_written_again(house: House, wave: Wave) -> No
     assert dead.outcomes() == [ACCEPTED, REFUSED, *[UNCERTAIN] * 4, *[NOT_SENT] * 4]
 
 
+def test_references_sent_once_more_by_another_worker(house: House, wave: Wave) -> None:
+    """A and H of a window whose W line is elsewhere: what was heard is evidence, A alone is one counted question."""
+    dead = Dead(house)
+    import_dead(house)
+    window, lo = dead.intent.id, dead.intent.lo
+    later = Journal(house.folder("journals"), new_id(), 0)
+    for idx in (lo + 2, lo + 3, lo + 4):
+        later.again(window, idx)
+    later.heard_again(window, Answer(lo + 2, ACCEPTED, "124", ""))
+    later.heard_again(window, Answer(lo + 3, UNCERTAIN, "~timeout", ""))
+    later.again(4711, 0)  # of a window that this database does not know: nothing to say, nothing to stop for
+    later.close()
+    path = house.folder("journals") / later.name
+    for _ in range(2):  # laid back into the folder it says nothing twice
+        assert import_dead(house) == 1
+        shutil.copy(path.parent / PUT_AWAY / path.name, path)
+    path.unlink()
+    with house.begin() as conn:
+        rows = conn.execute(f"SELECT idx, outcome, provider_code FROM log_{wave.id} WHERE kind = 'look-up' ORDER BY 1")
+        assert rows.fetchall() == [(lo + 2, ACCEPTED, "124"), (lo + 4, UNCERTAIN, "~crash")]
+    assert locked(house) == ""
+    fold_all(house)
+    with house.begin() as conn:
+        rows = conn.execute(f"SELECT state FROM message_{wave.id} WHERE no BETWEEN %s AND %s ORDER BY no", (lo, lo + 4))
+        assert [row[0] for row in rows] == [5, 4, 5, 1, 1]
+
+
 def test_leases_and_share_of_the_dead_end_now(house: House, wave: Wave) -> None:
     """The lease named in the journal is void and the share has run out; another worker's later lease stays."""
     dead = Dead(house)

@@ -48,6 +48,7 @@ BEGIN
             FROM c JOIN log_%1$s l ON l.chunk = c.id
                    JOIN send_window w ON w.id = l."window"
                    LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = $1 AND r.batch = w.batch AND r.idx = l.idx
+            WHERE l.outcome > 1 OR l.kind <> 'look-up'      -- a question without an answer says nothing
         ), best AS (
             SELECT DISTINCT ON (no) no, attempt, outcome, given_back, receipt, account FROM e
             ORDER BY no, (outcome >= 5) DESC, attempt DESC, outcome DESC
