@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Self
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from config.servers.child import Identity, command
 from providers.simulator.faults import Faults
 
 LOGIN = {"system_id": "bench", "password": "bench"}
@@ -34,10 +36,8 @@ class Carrier:
 
     def __enter__(self) -> Self:
         with self._said.open("wb") as said:
-            self.process = subprocess.Popen(  # noqa: S603 - this very file
-                [sys.executable, __file__, str(self.truth), str(self._port_file), json.dumps(asdict(self.faults))],
-                stdout=said, stderr=said,
-            )  # fmt: skip
+            words = [sys.executable, __file__, str(self.truth), str(self._port_file), json.dumps(asdict(self.faults))]
+            self.process = subprocess.Popen(dying_with_us(words), stdout=said, stderr=said)  # noqa: S603 - this file
         wait_for(lambda: self._port_file.exists() or self.process.poll() is not None, 20, "the simulated carrier")
         self.port = int(self._port_file.read_text(encoding="ascii"))
         return self
@@ -142,6 +142,16 @@ def wait_for(done: object, seconds: float, what: str, every: float = _POLL) -> N
         if time.monotonic() > until:
             raise SystemExit(f"{what}: nothing after {seconds:.0f} s")
         time.sleep(every)
+
+
+def dying_with_us(words: Sequence[str]) -> list[str]:
+    """A command that ends when this benchmark does, kill -9 included."""
+    return command(Identity(), signal.SIGKILL, words)
+
+
+def tidy_on_sigterm() -> None:
+    """SIGTERM ends the blocks that hold processes and folders, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def end(process: subprocess.Popen[bytes], patience: float = 10) -> None:

@@ -30,7 +30,7 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import ceiling
-from benchmarks.carrier import Carrier, Figure, Lines, cost, end, machine, numbers, wait_for
+from benchmarks.carrier import Carrier, Figure, Lines, cost, end, machine, numbers, tidy_on_sigterm, wait_for
 from benchmarks.kannel_boxes import PROGRAMS, TABLE, Manner, Sink, boxes, configuration, ports, sink
 from campaigns.text import unaccent
 from config.servers import Servers
@@ -173,6 +173,7 @@ def main() -> None:
     wanted.ours = wanted.ours or wanted.messages
     wanted.pgsql = wanted.pgsql or wanted.messages
     require()
+    tidy_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="kannel-") as name, Servers(Path(name) / "servers") as servers:
         with psycopg.connect(servers.start().owner, autocommit=True) as conn:
             conn.execute(TABLE)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.carrier import LOGIN, end, wait_for
+from benchmarks.carrier import LOGIN, dying_with_us, end, wait_for
 from config.servers import Servers
 
 PROGRAMS = {"bearerbox": "/usr/sbin", "smsbox": "/usr/sbin", "mtbatch": "/usr/bin"}
@@ -134,7 +134,7 @@ def boxes(config: Path, ports: list[int], manner: Manner) -> Iterator[dict[str, 
         for name in ("bearerbox", "smsbox") if manner.sink else ("bearerbox",):
             with config.with_suffix(f".{name}").open("wb") as said:
                 running[name] = subprocess.Popen(  # noqa: S603 - Debian's program, our arguments
-                    [f"{PROGRAMS[name]}/{name}", "-v", "4", str(config)], stdout=said, stderr=said
+                    dying_with_us([f"{PROGRAMS[name]}/{name}", "-v", "4", str(config)]), stdout=said, stderr=said
                 )
             wait_for(lambda: _status(ports[0]).count("(online") >= manner.binds, 30, "bearerbox's binds", 0.1)
         if manner.sink:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psycopg
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from campaigns.ledger import logbook
 from config.servers import Servers
 

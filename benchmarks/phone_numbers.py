@@ -6,8 +6,11 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import phonenumbers
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from campaigns.numbers import NumberTable
 from config import data
