@@ -50,10 +50,16 @@ BEGIN
                    LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = $1 AND r.batch = w.batch AND r.idx = l.idx
             WHERE l.outcome > 1 OR l.kind <> 'look-up'      -- a question without an answer says nothing
         ), best AS (
-            SELECT DISTINCT ON (no) no, attempt, outcome, given_back, receipt, account FROM e
-            ORDER BY no, (outcome >= 5) DESC, attempt DESC, outcome DESC
-        ), weak AS (
-            SELECT DISTINCT no, attempt FROM e WHERE outcome IN (2, 3, 4)
+            -- the strongest evidence of a message as one number, so that a hash finds it and nothing is sorted:
+            -- bit 40: it left; below it outcome, then attempt. Where nothing left: attempt, then outcome.
+            SELECT no, (rank >> 20 & 7)::smallint AS outcome,
+                (CASE WHEN rank >= 1::bigint << 40 THEN rank >> 4 & 65535 ELSE rank >> 23 END)::smallint AS attempt,
+                rank & 2 <> 0 AS given_back, rank & 1 <> 0 AS receipt, weak
+            FROM (
+                SELECT no, max((outcome::bigint << 20) + given_back::int * 2 + receipt::int
+                        + CASE WHEN outcome >= 5 THEN (1::bigint << 40) + (attempt << 4) ELSE attempt::bigint << 23 END) AS rank,
+                    array_agg(attempt) FILTER (WHERE outcome IN (2, 3, 4)) AS weak        -- attempts that say "not taken"
+                FROM e GROUP BY no) ranked ORDER BY no                                                       -- page by page
         ), moved AS (
             UPDATE message_%1$s m SET
                 state = CASE
@@ -72,31 +78,34 @@ BEGIN
                     (b.outcome = 0 AND m.state = 0)
                     OR (b.outcome = 1 AND m.state IN (0, 8, 9, 10))
                     OR (b.outcome IN (2, 3, 4) AND m.state IN (0, 1)))))
-            RETURNING m.no, m.carrier, m.unit, old.state AS was, new.state AS became, new.attempt AS attempt,
-                old.attempt AS attempt_was, new.tries AS tries, b.given_back, b.receipt, b.outcome, b.account
+            RETURNING m.no, m.carrier, m.unit, old.state AS was, new.state AS became, old.attempt AS attempt_was,
+                new.attempt AS attempt, new.tries AS tries, b.given_back, b.receipt, b.outcome,
+                new.state >= 5 AND (old.state IN (4, 8, 9, 10) OR b.attempt < old.attempt)
+                    OR new.state IN (5, 6, 7) AND old.attempt = ANY (b.weak) AS contradicts
         ), counted AS (
             UPDATE wave_count wc SET n = wc.n + d.n FROM (
-                SELECT carrier, unit, state, sum(n) AS n FROM (
-                    SELECT carrier, unit, was AS state, -1 AS n FROM moved WHERE was <> became
-                    UNION ALL SELECT carrier, unit, became, 1 FROM moved WHERE was <> became) x
-                GROUP BY carrier, unit, state ORDER BY carrier, unit, state) d
+                SELECT carrier, unit, s.state, sum(s.n) AS n
+                FROM (SELECT carrier, unit, was, became, count(*) AS n FROM moved WHERE was <> became
+                      GROUP BY carrier, unit, was, became) g, LATERAL (VALUES (was, -g.n), (became, g.n)) AS s (state, n)
+                GROUP BY carrier, unit, s.state) d
             WHERE wc.wave = $1 AND wc.carrier = d.carrier AND wc.unit = d.unit AND wc.state = d.state AND d.n <> 0
         ), tallied AS (
-            UPDATE wave_tally SET
-                receipts = receipts + (SELECT count(*) FROM e WHERE receipt),
-                repeats = repeats + (SELECT count(*) FROM e WHERE receipt) - (SELECT count(*) FROM moved WHERE receipt AND became IN (6, 7)),
-                contradictions = contradictions + (SELECT count(*) FROM best b
-                    JOIN message_%1$s m ON m.no = b.no                                    -- as it was before this fold
-                    LEFT JOIN moved v ON v.no = b.no
-                    LEFT JOIN weak k ON k.no = b.no AND k.attempt = m.attempt
-                    WHERE (v.became >= 5 AND (v.was IN (4, 8, 9, 10) OR b.attempt < v.attempt_was))
-                       OR (coalesce(v.became, m.state) IN (5, 6, 7) AND k.no IS NOT NULL)
-                       OR (v.no IS NULL AND m.state = 7 AND b.outcome = 6))
+            UPDATE wave_tally t SET
+                receipts = t.receipts + s.told, repeats = t.repeats + s.told - s.news,
+                contradictions = t.contradictions + s.contradicting + (
+                    SELECT count(*) FROM best b JOIN message_%1$s m ON m.no = b.no        -- as it was before this fold
+                    WHERE (b.weak IS NOT NULL OR b.outcome = 6) AND NOT EXISTS (SELECT FROM moved v WHERE v.no = b.no)
+                        AND (m.state IN (5, 6, 7) AND m.attempt = ANY (b.weak) OR m.state = 7 AND b.outcome = 6))
+            FROM (SELECT (SELECT count(*) FROM e WHERE receipt) AS told,
+                count(*) FILTER (WHERE receipt AND became IN (6, 7)) AS news, count(*) FILTER (WHERE contradicts) AS contradicting
+                FROM moved) s
             WHERE wave = $1
         ), again AS (
-            SELECT account, carrier, CASE WHEN given_back THEN 'given-back' WHEN outcome = 2 THEN 'not-sent' ELSE 'deferred' END AS class,
-                CASE WHEN given_back THEN 0 ELSE tries END AS tries, no, attempt
-            FROM moved WHERE became = 0 AND attempt > attempt_was
+            SELECT DISTINCT e.account, v.carrier,
+                CASE WHEN v.given_back THEN 'given-back' WHEN v.outcome = 2 THEN 'not-sent' ELSE 'deferred' END AS class,
+                CASE WHEN v.given_back THEN 0 ELSE v.tries END AS tries, v.no, v.attempt
+            FROM moved v JOIN e ON e.no = v.no AND e.attempt = v.attempt_was AND e.outcome = v.outcome
+            WHERE v.became = 0 AND v.attempt > v.attempt_was
         )
         SELECT '' AS account, 0::smallint AS carrier, '' AS class, 0 AS tries, NULL::integer[] AS nos, NULL::smallint[] AS attempts,
             (SELECT count(*) FROM marked)::integer AS chunks, (SELECT count(*) FROM e)::integer AS rows
