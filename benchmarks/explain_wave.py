@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,24 @@ class Filled:
     wave: Wave
     superuser: str
     lines: int = 0
-    seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began to be filled."""
+        return time.monotonic() - self.began
+
+    def fold_on(self) -> None:
+        """Fold all but the last chunks; statistics are then as autovacuum leaves them."""
+        with psycopg.connect(self.superuser, autocommit=True) as conn:
+            while counts.live(conn, self.wave.id).unfolded > LEFT:
+                fold.fold(conn, self.wave.id, POLICY)
+            conn.execute("VACUUM ANALYZE")
 
 
 @contextmanager
 def filled(folder: Path, messages: int) -> Iterator[Filled]:
-    """An installation whose one wave is nearly sent, folded but for some chunks."""
-    began = time.monotonic()
+    """An installation whose one wave is nearly sent, and nothing of it folded."""
     settings = smpp_job._settings(folder)  # noqa: SLF001 - the installation of the other benchmarks
     with assemble.site(settings, rehearsal=True, start=True) as site:
         assemble.prepare(site)
@@ -86,8 +97,6 @@ def filled(folder: Path, messages: int) -> Iterator[Filled]:
         secret = (settings.data / "keys" / "postgres.password").read_text(encoding="ascii").strip()
         place = Filled(house, wave, make_conninfo(site.owner, user="postgres", password=secret))
         _send(place)
-        _fold(place)
-        place.seconds = time.monotonic() - began
         yield place
         house.engine.dispose()
 
@@ -113,12 +122,13 @@ def _send(place: Filled) -> None:
         conn.execute("SELECT setval(pg_get_serial_sequence('chunk', 'id'), (SELECT max(id) FROM chunk))")
 
 
-def _fold(place: Filled) -> None:
-    """Fold all but the last chunks; statistics are then as autovacuum leaves them."""
-    with psycopg.connect(place.superuser, autocommit=True) as conn:
-        while counts.live(conn, place.wave.id).unfolded > LEFT:
-            fold.fold(conn, place.wave.id, POLICY)
-        conn.execute("VACUUM ANALYZE")
+def fresh_cases(place: Filled) -> list[tuple[str, Callable[[Any], Any], bool]]:
+    """What must be quick before autovacuum has seen the log for the first time."""
+    wave = place.wave.id
+    return [
+        ("fold, no statistics", lambda conn: fold.fold(conn, wave, POLICY), False),
+        ("live counts, no statistics", lambda conn: counts.live(conn, wave), False),
+    ]
 
 
 def cases(place: Filled) -> list[tuple[str, Callable[[Any], Any], bool]]:
