@@ -60,6 +60,9 @@ SECTIONS: tuple[Section, ...] = (
             "simulate": ("run", "one simulated carrier alone"),
             "migrate": ("care", "bring the database up to this version"),
             "person": ("persons", "persons and their keys"),
+            "backup": ("safety", "all of an installation into one file, its keys into another"),
+            "restore": ("safety", "bring a backup back; what left since then is learnt from the journals"),
+            "unlock": ("safety", "why sending is locked, and opening it again"),
         },
     ),
 )

@@ -25,6 +25,7 @@ from config.logs import mask
 from config.problem import Problem as ConfigProblem
 from config.servers import binaries
 from config.settings import Settings
+from dispatcher import locks
 from dispatcher.words import Words
 from providers import catalog
 
@@ -220,8 +221,9 @@ def _content(p: _Patient, conn: psycopg.Connection) -> Iterator[Finding]:
     yield _kind(p, rehearsal=found.rehearsal)
     yield _clock(p, apart)
     if found.locked_reason:
-        said = p.words.say("sending is locked: {reason}", reason=found.locked_reason)
-        yield Finding("lock", Level.FAULT, said, p.words.say("look at the journals, then decide who opens it again"))
+        reasons = locks.said(p.words, found.locked_reason.split("\n"))
+        said = p.words.say("sending is locked: {reason}", reason="; ".join(reasons))
+        yield Finding("lock", Level.FAULT, said, p.words.say("look at the journals, then `dispatcher unlock`"))
     if not found.persons:
         said = p.words.say("nobody is entered")
         yield Finding("persons", Level.LACKS, said, p.words.say("`dispatcher person add LOGIN` enters the first"))
