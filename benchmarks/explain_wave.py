@@ -13,8 +13,20 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from benchmarks import smpp_job
-from campaigns.ledger import counts, figures, fold, logbook, people, reading, receipts, recovery, waves, windows
-from campaigns.ledger.names import log_table, message_table
+from campaigns.ledger import (
+    counts,
+    figures,
+    fold,
+    logbook,
+    people,
+    reading,
+    receipts,
+    recovery,
+    uncertain,
+    waves,
+    windows,
+)
+from campaigns.ledger.names import log_table, message_table, new_id
 from campaigns.ledger.waves import Wave
 from dispatcher import assemble, crew
 from workers import restart
@@ -188,6 +200,26 @@ def _settling(place: Filled) -> list[tuple[str, Callable[[Any], Any], bool]]:
         found = conn.execute(f"SELECT number_hash FROM {message_table(wave)} WHERE state = 1 LIMIT 500")
         hashes = [bytes(row[0]) for row in found]
 
+    schedule = uncertain.Schedule((0.0, 30.0), 200, finds=True, memory=3600.0, duplicates=())
+
+    def written(conn: psycopg.Connection) -> None:
+        receipts.prefer_indexes(conn)
+        named = receipts.Named(refs, ["DELIVRD"] * len(refs), b"\7" * len(refs), receipts.NO_NUMBER * len(refs))
+        receipts.log_by_id(conn, wave, [], ACCOUNT, named)
+
+    def known_twice(conn: psycopg.Connection) -> None:
+        window = recovery.Recovered(new_id(), wave, "first", 0, 9, 0, 1000, ACCOUNT, JOURNAL, ())
+        assert recovery.recover(conn, window) == "twice"
+
+    async def standings(conn: psycopg.AsyncConnection[Any]) -> None:
+        await uncertain.standings(conn, ACCOUNT, 0)
+
+    async def due(conn: psycopg.AsyncConnection[Any]) -> None:
+        assert await uncertain.due(conn, wave, ACCOUNT, schedule)
+
+    async def claimed(conn: psycopg.AsyncConnection[Any]) -> None:
+        assert await uncertain.claimed(conn, ACCOUNT, refs[0])
+
     def opened(conn: psycopg.Connection) -> None:
         assert recovery.open_windows(conn, recovery.open_ids(conn, JOURNAL))
 
@@ -196,6 +228,13 @@ def _settling(place: Filled) -> list[tuple[str, Callable[[Any], Any], bool]]:
         ("receipts: by our reference", lambda conn: receipts.by_reference(conn, ACCOUNT, parsed), False),
         ("receipts: by the carrier's id", lambda conn: receipts.by_provider_ref(conn, wave, ACCOUNT, refs), False),
         ("receipts: uncertain by number", lambda c: receipts.uncertain_by_number(c, wave, ACCOUNT, hashes), False),
+        ("receipts: into the log by id", written, False),
+        ("receipts: oldest unfolded chunk", receipts.oldest_unfolded, False),
+        ("receipts: newest chunk", receipts.newest_chunk, False),
+        ("uncertain: waves", standings, False),
+        ("uncertain: due for a question", due, False),
+        ("uncertain: whose id is it", claimed, False),
+        ("recovery: a window known twice", known_twice, False),
         ("recovery: open windows of a journal", opened, False),
         ("recovery: journals of open windows", recovery.journals_of_open_windows, False),
         ("recovery: holes", recovery.open_holes, False),
