@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from workers import books, sender
+from workers.house import crash_point
 
 
 def wake(account: str) -> None:
     """Work on any due batch of an account for a while, then give the worker back to RQ."""
     sender.current().wake(account)
+    crash_point("C8")
 
 
 def keep_books() -> None:

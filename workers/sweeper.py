@@ -9,7 +9,7 @@ import psycopg
 import redis
 
 from campaigns.ledger import shares
-from workers.house import House
+from workers.house import House, crash_point
 from workers.queues import ring_account, ring_books
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ def sweep(house: House) -> int:
     """Ring every account with a due batch, and the book-keeper; how many rings."""
     with house.begin() as conn:
         accounts = shares.due_accounts(conn)
+    crash_point("C10")
     return sum(ring_account(house.redis, account) for account in accounts) + ring_books(house.redis)
 
 

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-_CUT: Final = struct.Struct(">8I")
+_CUT: Final = struct.Struct(">11I")
 SIDES: Final = 1 << 32
 """A fate is a number below this; it strikes below `share * SIDES`."""
 
@@ -23,6 +23,9 @@ class Fates(NamedTuple):
     undelivered: int
     no_receipt: int
     repeat_receipt: int
+    contradict: int
+    late: int
+    repeat_answer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,14 @@ class Faults:
     undelivered: float = 0.03  # receipts that say no
     no_receipt: float = 0.0  # taken, receipt never comes
     repeat_receipt: float = 0.01  # receipts sent twice
+    contradict: float = 0.0  # "delivered", and later "undelivered" for the same message
+    late: float = 0.0  # answers that come a second later than the others
+    repeat_answer: float = 0.0  # answers given twice (SMPP: a second submit_sm_resp)
     rate: float = 0.0  # submissions a second taken before the rest is throttled; 0 = no limit
 
     def fates(self, number: bytes) -> tuple[int, ...]:
         """The throws of this number in the order of `Fates`: they depend on (seed, number) only."""
-        return _CUT.unpack(hashlib.blake2b(b"%d|%b" % (self.seed, number), digest_size=32).digest())
+        return _CUT.unpack(hashlib.blake2b(b"%d|%b" % (self.seed, number), digest_size=_CUT.size).digest())
 
     def dice(self, number: str, what: str) -> float:
         """One of its throws, as a number in 0..1."""

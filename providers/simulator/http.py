@@ -22,6 +22,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, T
 
 from providers.simulator.faults import Faults
 from providers.simulator.truth import Taken, TruthFile, read_acknowledged, read_taken
+from providers.simulator.unanswered import Unanswered
 
 Ready = Callable[[int], None]
 """Told the chosen port once the carrier listens."""
@@ -30,6 +31,7 @@ TRIES = 1 + 5  # a callback and its repeats on a time-out or a non-2xx (eSMS cal
 CALLBACK_TIMEOUT = 5.0  # seconds
 CALLBACKS = 32  # at once
 DELAY_SPREAD = (0.2, 1.6)  # a receipt comes between 0.2 and 0.2 + 1.6 times the mean delay
+LATE = 1.0  # seconds that a late answer comes after the others
 DELIVERED, UNDELIVERED = "delivered", "undelivered"
 
 # Fates a single number can be given by name (setting `odd`), beside the carrier's own codes.
@@ -78,8 +80,10 @@ class HttpCarrier(ABC):
         self.records: dict[str, Record] = {}
         self._odd = read_odd(odd)
         self._truth = TruthFile(truth)
+        self._unanswered = Unanswered(truth)
         self._urls = os.open(truth.with_suffix(".callbacks"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._tried: set[str] = set()
+        self._taken_back: set[str] = set()  # messages whose "delivered" is contradicted from now on
         self._recent: deque[float] = deque()
         self._due: list[tuple[float, str]] = []
         self._rung = asyncio.Event()
@@ -112,6 +116,16 @@ class HttpCarrier(ABC):
 
     async def submit(self, request: web.BaseRequest, wanted: Submission) -> web.StreamResponse:
         """Meet the fate of this number; what is taken stands in the truth before any answer leaves."""
+        self._unanswered.read()
+        try:
+            answer = await self._decide(request, wanted)
+        except asyncio.CancelledError:  # the client hung up
+            self._unanswered.cut()
+            raise
+        self._unanswered.answered()
+        return answer
+
+    async def _decide(self, request: web.BaseRequest, wanted: Submission) -> web.StreamResponse:
         odd = self._odd.get(wanted.number, "")
         if odd in BEFORE:
             return await _spoil(request, odd)
@@ -122,8 +136,8 @@ class HttpCarrier(ABC):
         if self.faults.hits(wanted.number, "refuse"):
             return self.coded("")
         record = self.take(wanted)
-        if self.faults.latency:
-            await asyncio.sleep(self.faults.latency)
+        if delay := self.faults.latency + LATE * self.faults.hits(wanted.number, "late"):
+            await asyncio.sleep(delay)
         spoilt = odd or self._spoilt_after(wanted.number)
         return await _spoil(request, spoilt) if spoilt else self.accepted(record)
 
@@ -198,7 +212,7 @@ class HttpCarrier(ABC):
 
     async def _call_back(self, http: ClientSession, record: Record) -> None:
         try:
-            record.outcome = UNDELIVERED if self.faults.hits(record.number, "undelivered") else DELIVERED
+            record.outcome = self._outcome(record)
             if not record.callback_url or self.faults.hits(record.number, "no_receipt"):
                 return
             record.tries += 1
@@ -212,9 +226,20 @@ class HttpCarrier(ABC):
     def _heard(self, record: Record) -> None:
         """Our side took it; some receipts are told a second time all the same."""
         self._truth.acknowledged([(record.message_id, record.outcome)])
-        if self.faults.hits(record.number, "repeat_receipt") and record.tries < TRIES:
+        contradicts = record.outcome == DELIVERED and self.faults.hits(record.number, "contradict")
+        if contradicts and record.message_id not in self._taken_back:
+            self._taken_back.add(record.message_id)
+            record.tries = 0
+            self._ring(record, self.faults.receipt_delay)
+        elif self.faults.hits(record.number, "repeat_receipt") and record.tries < TRIES:
             record.tries = TRIES
             self._ring(record, self.faults.receipt_delay)
+
+    def _outcome(self, record: Record) -> str:
+        """What the phone's network says; with the fault `contradict`, first yes and then no."""
+        if record.message_id in self._taken_back or self.faults.hits(record.number, "undelivered"):
+            return UNDELIVERED
+        return DELIVERED
 
     def _reload(self, truth: Path) -> None:
         """Take up the truth of an earlier run: unacknowledged receipts are told again."""

@@ -38,10 +38,11 @@ def run(
     serve = load(KINDS[kind])
     check_settings(serve, settings, f"simulator {kind}")
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_until_stopped(serve(host, port, truth, faults, ready=ready, **settings)))
+        asyncio.run(until_stopped(serve(host, port, truth, faults, ready=ready, **settings)))
 
 
-async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
+async def until_stopped(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve until SIGTERM or SIGINT."""
     task = asyncio.ensure_future(serving)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)

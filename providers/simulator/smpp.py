@@ -20,6 +20,7 @@ from providers import smpp_pdu as said
 from providers.simulator.faults import SIDES, Fates, Faults
 from providers.simulator.smpp_text import Chains, Letter, read_submit
 from providers.simulator.truth import TruthFile, read_acknowledged, read_taken
+from providers.simulator.unanswered import Unanswered
 
 _WIRE: Final = struct.Struct(">IIII")
 _LONGEST: Final = 1 << 17  # bytes; no PDU of ours is longer
@@ -28,6 +29,7 @@ _TICK: Final = 0.01  # seconds between two looks at the receipts that are due
 _AFTER_NACK: Final = 0.5  # seconds before a receipt that was not taken comes again
 _UNANSWERED: Final = 2_000  # receipts on their way to one peer at most
 _BURST: Final = 0.1  # seconds of `rate` that may come at once
+LATE: Final = 1.0  # seconds that a late answer comes after the others
 
 Owed = tuple[bytes, bytes, str, bool]
 """A receipt that our side has not acknowledged yet: message id, number, sender, delivered."""
@@ -53,6 +55,7 @@ class Peer(asyncio.Protocol):
         self.smsc = smsc
         self.bound = 0  # the bind command that succeeded
         self.unanswered: dict[int, Owed] = {}
+        self.open = 0  # submissions read on this connection and not answered
         self._rest = b""
         self._sequence = 0
 
@@ -65,6 +68,8 @@ class Peer(asyncio.Protocol):
         """Receipts on their way go to whoever binds next."""
         self.smsc.peers.discard(self)
         self.smsc.outbox.extend(self.unanswered.values())
+        self.smsc.unanswered.cut(self.open)
+        self.open = 0
 
     def data_received(self, data: bytes) -> None:
         """Read every whole PDU, take all submissions at once, answer the rest."""
@@ -92,20 +97,28 @@ class Peer(asyncio.Protocol):
         self.smsc.settle()
 
     def _submitted(self, submits: list[tuple[int, bytes]]) -> None:
+        self.open += len(submits)
+        self.smsc.unanswered.read(len(submits))
+        latency, late = self.smsc.faults.latency, list[bytes]()
         if self.bound in {0, said.BIND_RECEIVER}:
-            self._later(b"".join(_answer(said.SUBMIT_SM, seq, said.RINVBNDSTS) for seq, _ in submits))
+            answers = b"".join(_answer(said.SUBMIT_SM, seq, said.RINVBNDSTS) for seq, _ in submits)
         else:
-            self._later(self.smsc.take(submits))
+            answers = self.smsc.take(submits, late)
+        self._later(latency, len(submits) - len(late), answers)
+        for answer in late:
+            self._later(latency + LATE, 1, answer)
 
-    def _later(self, answers: bytes) -> None:
-        if self.smsc.faults.latency > 0:
-            asyncio.get_running_loop().call_later(self.smsc.faults.latency, self._write, answers)
+    def _later(self, delay: float, n: int, answers: bytes) -> None:
+        if delay > 0:
+            asyncio.get_running_loop().call_later(delay, self._write, n, answers)
         else:
-            self._write(answers)
+            self._write(n, answers)
 
-    def _write(self, answers: bytes) -> None:
+    def _write(self, n: int, answers: bytes) -> None:
         if not self.wire.is_closing():
             self.wire.write(answers)
+            self.open -= n
+            self.smsc.unanswered.answered(n)
 
     def _other(self, command: int, sequence: int, body: bytes) -> None:
         if command in _BINDS:
@@ -161,6 +174,7 @@ class SmppSimulator:
         self.acknowledged: list[Owed] = []
         self._credentials = (system_id.encode(), password.encode())
         self._truth = TruthFile(truth)
+        self.unanswered = Unanswered(truth)
         self._prefix = b"%08x" % zlib.crc32(str(truth.absolute()).encode())  # two truth files never hold the same id
         self._chains = Chains()
         self._first_try: dict[bytes, int] = {}  # throttled number -> parts of its first chain that are still to be so
@@ -187,8 +201,11 @@ class SmppSimulator:
 
     # -- submissions ---------------------------------------------------------------------------------------------
 
-    def take(self, submits: list[tuple[int, bytes]]) -> bytes:
-        """Decide on these submissions, write the truth of the taken ones, and give the answers to send."""
+    def take(self, submits: list[tuple[int, bytes]], late: list[bytes]) -> bytes:
+        """Decide on these submissions, write the truth of the taken ones, and give the answers to send.
+
+        Answers that are to come later than the others go into `late`; one that never comes counts as given.
+        """
         lines: list[bytes] = []
         answers: list[bytes] = []
         now = b"%.3f" % time.time()
@@ -208,7 +225,8 @@ class SmppSimulator:
             lines.append(b"%b\t%b\t%b%b" % (now, message_id, number, self._told(number, letter)))
             if letter.receipt:
                 self._promise(message_id, number, letter.sender, fates)
-            answers.append(self._agree(sequence, message_id, fates))
+            where = late if fates[9] < self._edges.late else answers
+            where.append(self._agree(sequence, message_id, fates))
         if lines:
             self._truth.write(b"".join(lines))
         return b"".join(answers)
@@ -247,7 +265,8 @@ class SmppSimulator:
             return b""
         if fates[3] < self._edges.error_after:
             return _answer(said.SUBMIT_SM, sequence, said.RSYSERR)
-        return _answer(said.SUBMIT_SM, sequence, said.ROK, message_id + b"\0")
+        answer = _answer(said.SUBMIT_SM, sequence, said.ROK, message_id + b"\0")
+        return answer * 2 if fates[10] < self._edges.repeat_answer else answer
 
     # -- receipts ------------------------------------------------------------------------------------------------
 
@@ -260,6 +279,8 @@ class SmppSimulator:
         self.owe(delay, receipt)
         if fates[7] < edges.repeat_receipt:
             self.owe(delay * 2, receipt)
+        if receipt[3] and fates[8] < edges.contradict:
+            self.owe(delay * 3, (message_id, number, sender, False))
 
     def owe(self, delay: float, receipt: Owed) -> None:
         """Send this receipt after so many seconds."""
