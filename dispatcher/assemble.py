@@ -34,6 +34,7 @@ class Site:
     rehearsal: bool
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # account -> settings found at run time
     callback_base: str = ""
+    times: Times | None = None  # None: those of its kind
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def house(site: Site) -> House:
         accounts=accounts(site),
         build=build,
         callback_base=site.callback_base,
-        times=REHEARSAL_TIMES if site.rehearsal else Times(ring=site.settings.sweeper),
+        times=site.times or (REHEARSAL_TIMES if site.rehearsal else Times(ring=site.settings.sweeper)),
     )
 
 

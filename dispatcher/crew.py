@@ -23,6 +23,7 @@ from config.problem import Problem
 from config.settings import Settings
 from dispatcher import assemble
 from dispatcher.assemble import Site
+from dispatcher.overdue import Overdue
 from dispatcher.words import Words
 from providers.simulator.faults import Faults
 from workers import pool, restart
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 RESTART_AFTER = 0.5
 """Seconds before a dead process is forked again, so that one that cannot live does not take the machine with it."""
+WORK = "work-"
+"""Before the name of an account, books or sweeper: the process that works for it."""
 STOP_WITHIN = 22.0
 """Seconds a worker gets to drain before it is killed."""
 
@@ -42,8 +45,10 @@ class Hand:
     name: str
     work: Callable[[], None]
     pid: int = 0
+    forked_at: float = 0.0
     died_at: float = 0.0
     restarts: int = 0
+    stopped: int = 0  # times it was killed for holding a dead lease
     crash_at: str = ""  # a drill's wish for the next fork: die at this named point
 
 
@@ -53,6 +58,7 @@ class Crew:
 
     log_folder: Path
     hands: dict[str, Hand] = field(default_factory=dict)
+    overdue: Overdue | None = None  # who kills stopped senders; None: nobody
 
     def start(self, name: str, work: Callable[[], None]) -> None:
         """Fork a process that does this work."""
@@ -64,7 +70,7 @@ class Crew:
         pid = os.fork()
         if pid == 0:
             _be(hand, self.log_folder)
-        hand.pid, hand.crash_at = pid, ""
+        hand.pid, hand.crash_at, hand.forked_at = pid, "", time.monotonic()
 
     def watch(self) -> list[str]:
         """Reap the dead and fork them again; names of those that died."""
@@ -76,7 +82,16 @@ class Crew:
             if not hand.pid and time.monotonic() - hand.died_at > RESTART_AFTER:
                 hand.restarts += 1
                 self._fork(hand)
+        if self.overdue is not None:
+            self._end_stopped(self.overdue)
         return died
+
+    def _end_stopped(self, overdue: Overdue) -> None:
+        senders = {name.removeprefix(WORK): hand for name, hand in self.hands.items() if hand.pid}
+        for name in overdue.names({name: hand.forked_at for name, hand in senders.items()}):
+            log.error("%s holds a lease that is over and does not move: it is killed", name)
+            senders[name].stopped += 1
+            _signal(senders[name].pid, signal.SIGKILL)
 
     def stop(self, *, last: tuple[str, ...] = ()) -> None:
         """SIGTERM to all, `last` ones (the simulators) after the rest; SIGKILL to whoever takes too long."""
@@ -91,6 +106,10 @@ class Crew:
             for hand in group:
                 _signal(hand.pid, signal.SIGKILL)
                 hand.pid = 0
+
+    def dismiss(self, name: str) -> None:
+        """Ask one process to end, and forget it: it is not forked again."""
+        _signal(self.hands.pop(name).pid, signal.SIGTERM)
 
     def peak_memory(self) -> dict[str, int]:
         """Highest resident memory so far of each process of ours, in MiB; of equal names the largest."""
@@ -175,8 +194,8 @@ def start_simulators(crew: Crew, site: Site, truths: Path, faults: Faults) -> Si
             ports[account.name].unlink(missing_ok=True)
             truth = truths / f"{account.name}.log"
             crew.start(account.name, _simulate(account.provider, account.settings, truth, faults, ports[account.name]))
-    found = {name: _wait_for(path) for name, path in ports.items()}
-    overrides = {name: _address(assemble.accounts(site)[name].provider, port) for name, port in found.items()}
+    found = {name: wait_for(path) for name, path in ports.items()}
+    overrides = {name: address(assemble.accounts(site)[name].provider, port) for name, port in found.items()}
     return replace(site, overrides=overrides)
 
 
@@ -189,7 +208,7 @@ def _simulate(
         from providers.simulator.run import run  # noqa: PLC0415 - only the simulator's own process needs it
 
         again = int(port_file.read_text(encoding="ascii")) if port_file.exists() else 0
-        run(provider, truth=truth, faults=faults, settings=credentials, port=again, ready=lambda n: _tell(port_file, n))
+        run(provider, truth=truth, faults=faults, settings=credentials, port=again, ready=lambda n: tell(port_file, n))
 
     return work
 
@@ -202,13 +221,15 @@ CREDENTIALS = {
 """What a simulated carrier must know of the account's settings to check us."""
 
 
-def _tell(path: Path, port: int) -> None:
+def tell(path: Path, port: int) -> None:
+    """Write down the port on which a child listens."""
     draft = path.with_suffix(".draft")
     draft.write_text(str(port), encoding="ascii")
     draft.rename(path)
 
 
-def _wait_for(path: Path, seconds: float = 20.0) -> int:
+def wait_for(path: Path, seconds: float = 20.0) -> int:
+    """The port that a child told."""
     until = time.monotonic() + seconds
     while not path.exists():
         if time.monotonic() > until:
@@ -217,7 +238,8 @@ def _wait_for(path: Path, seconds: float = 20.0) -> int:
     return int(path.read_text(encoding="ascii"))
 
 
-def _address(provider: str, port: int) -> dict[str, Any]:
+def address(provider: str, port: int) -> dict[str, Any]:
+    """Settings of an account whose carrier listens on this machine."""
     return {"port": port} if provider == "smpp" else {"base_url": f"http://127.0.0.1:{port}"}
 
 
@@ -226,12 +248,12 @@ def start_work(crew: Crew, site: Site) -> None:
     house = assemble.house(site)
     restart.begin_sending(house)
     house.engine.dispose()
+    crew.overdue = Overdue(site.app, site.settings.lease)
     names = [
         each.name for each in assemble.accounts(site).values() if each.enabled and each.simulated == site.rehearsal
     ]
     for name in ("books", *names, "sweeper"):
-        label = f"work-{name}"
-        crew.start(label, lambda name=name: pool.run(assemble.house(site), name))  # type: ignore[misc]
+        crew.start(WORK + name, lambda name=name: pool.run(assemble.house(site), name))  # type: ignore[misc]
 
 
 def wait_and_watch(crew: Crew, stop: threading.Event) -> None:

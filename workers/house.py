@@ -93,26 +93,8 @@ def boot_id() -> str:
 
 
 def crash_point(name: str) -> None:
-    """Named places where the drill kills a worker; nothing in production.
+    """Named places where the drill kills or stops a worker (workers/crash.py reads CRASH_AT); nothing in production."""
+    if os.environ.get("CRASH_AT", "").startswith(f"{name}:"):
+        from workers import crash  # noqa: PLC0415 - only on the way out
 
-    CRASH_AT=name:n kills at the n-th passing; with `:folder`, at the first one from there on at which a simulated
-    carrier has read something and not answered it (its `.unanswered` file in that folder): only then is a death a test.
-    """
-    wanted = os.environ.get("CRASH_AT", "")
-    if wanted and wanted.split(":")[0] == name:
-        _crash(*wanted.split(":"))
-
-
-_passed: dict[str, int] = {}
-
-
-def _crash(name: str, at: str = "1", folder: str = "") -> None:
-    _passed[name] = _passed.get(name, 0) + 1
-    if _passed[name] >= int(at):
-        import signal  # noqa: PLC0415 - only on the way out
-
-        from providers.simulator.unanswered import total  # noqa: PLC0415 - as above
-
-        if folder and total(Path(folder)).now <= 0:
-            return
-        os.kill(os.getpid(), signal.SIGKILL)
+        crash.pass_by(os.environ["CRASH_AT"])

@@ -53,3 +53,16 @@ def due_accounts(conn: psycopg.Connection) -> list[str]:
         " AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL"
     )
     return [str(row[0]) for row in rows]
+
+
+# A lease is renewed to its whole length, so its holder was last heard of one lease before its end. Ages, not times:
+# whoever asks compares them with the age of a process on its own clock. Plan: the few hundred rows of batch.
+OVERDUE = """
+SELECT account, extract(epoch FROM min(clock_timestamp() - lease_until))::float8 + %(lease)s FROM batch
+WHERE lease_token IS NOT NULL AND lease_until < clock_timestamp() - make_interval(secs => %(lease)s) GROUP BY account
+"""
+
+
+def overdue(conn: psycopg.Connection, lease: float) -> dict[str, float]:
+    """Accounts with a lease that has been over for one lease time -> seconds since its holder was last heard of."""
+    return {str(row[0]): float(row[1]) for row in conn.execute(OVERDUE, {"lease": lease})}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +73,12 @@ class Servers:
                 raise
         return self._urls
 
+    def revive(self) -> list[str]:
+        """Start again whichever server has died, and wait until it takes connections; their names."""
+        if self._nursery is None:
+            return []
+        return self._nursery.submit(self._revive).result()
+
     def stop(self) -> None:
         """Stop both cleanly (a fast shutdown writes a checkpoint); nothing to do in a forked copy or when stopped."""
         if os.getpid() != self._process:
@@ -97,36 +102,54 @@ class Servers:
 
     def _start(self) -> Urls:
         """All of the start, in the thread that the children's lives hang on."""
-        place, programs = self._folder, binaries.find()
+        place = self._folder
+        programs = self._programs()
         wait_for_leftovers([place.cluster, place.valkey])
         fresh = not place.cluster.exists()
         passwords = keys.ensure(place.keys, may_create=fresh)
         uid = account.server_uid(place.cluster)
-        if uid is not None:
-            programs = binaries.within_reach(programs)
         if fresh:
             uid = postgres.build(place.cluster, programs, uid, passwords)
         postgres.check_version(place.cluster, programs)
-        self._spawn(programs, account.identity(uid), passwords.redis)
-        self._wait_until("postgres", lambda: postgres.ready(place.cluster))
-        self._wait_until("valkey", lambda: valkey.ready(place.sockets(place.valkey), passwords.redis))
+        for name in (names := ("postgres", "valkey")):
+            self._spawn(name, programs, account.identity(uid), passwords.redis)
+        for name in names:
+            self._wait_until(name, passwords.redis)
         return _urls(place, passwords)
 
-    def _spawn(self, programs: binaries.Binaries, who: Identity, password: str) -> None:
-        place = self._folder
-        for home in (place.cluster, place.valkey):
-            if (sockets := place.sockets(home)) != home:
-                folder.private(sockets, who)
-        self._children["postgres"] = postgres.start(
-            place.cluster, programs, who, place.sockets(place.cluster), place.log("postgres")
-        )
-        self._children["valkey"] = valkey.start(
-            place.valkey, programs, who, place.sockets(place.valkey), place.log("valkey"), password
-        )
+    def _programs(self) -> binaries.Binaries:
+        programs = binaries.find()
+        return programs if account.server_uid(self._folder.cluster) is None else binaries.within_reach(programs)
 
-    def _wait_until(self, name: str, ready: Callable[[], bool]) -> None:
+    def _revive(self) -> list[str]:
+        """As _start, for what died."""
+        place, dead = self._folder, [name for name, child in self._children.items() if not child.running()]
+        wait_for_leftovers([{"postgres": place.cluster, "valkey": place.valkey}[name] for name in dead])
+        passwords = keys.ensure(place.keys, may_create=False)
+        for name in dead:
+            self._spawn(name, self._programs(), account.identity(account.server_uid(place.cluster)), passwords.redis)
+            self._wait_until(name, passwords.redis)
+        return dead
+
+    def _spawn(self, name: str, programs: binaries.Binaries, who: Identity, password: str) -> None:
+        place = self._folder
+        home = place.cluster if name == "postgres" else place.valkey
+        if (sockets := place.sockets(home)) != home:
+            folder.private(sockets, who)
+        if name == "postgres":
+            self._children[name] = postgres.start(home, programs, who, sockets, place.log(name))
+        else:
+            self._children[name] = valkey.start(home, programs, who, sockets, place.log(name), password)
+
+    def _ready(self, name: str, password: str) -> bool:
+        place = self._folder
+        if name == "postgres":
+            return postgres.ready(place.cluster)
+        return valkey.ready(place.sockets(place.valkey), password)
+
+    def _wait_until(self, name: str, password: str) -> None:
         child, deadline = self._children[name], time.monotonic() + START_PATIENCE
-        while not ready():
+        while not self._ready(name, password):
             if not child.running() or time.monotonic() > deadline:
                 raise child.died()
             time.sleep(POLL)

@@ -51,8 +51,11 @@ def drill(
     messages: Annotated[
         int, typer.Option(metavar="N", min=100, max=1_000_000, help="6000 when nothing is said")
     ] = 6000,
-    kills: Annotated[int, typer.Option(metavar="K", min=1, max=1_000, help="20 when nothing is said")] = 20,
+    kills: Annotated[int, typer.Option(metavar="K", min=1, max=2_000, help="40 when nothing is said")] = 40,
     seed: Annotated[int, typer.Option(metavar="S", help="the time of the run when nothing is said")] = 0,
+    production_times: Annotated[  # noqa: FBT002 - a switch of the command line
+        bool, typer.Option("--production-times", help="leases of 60 s and so on, instead of times scaled for a drill")
+    ] = False,
 ) -> None:
     """Run the drill, in a data folder of its own."""
     import time  # noqa: PLC0415 - one use
@@ -62,8 +65,8 @@ def drill(
 
     desk = desk_of(context)
     data = desk.data or Path(desk.env.get("DISPATCHER_DATA") or "var") / "drill" / f"{time.time_ns():x}"
-    settings = load(desk.env, data=data, profile="drill")
-    wishes = kills_on_purpose.Wishes(messages=messages, kills=kills, seed=seed or int(time.time()))
+    settings = load(desk.env, data=data, profile="rehearsal" if production_times else "drill")
+    wishes = kills_on_purpose.Wishes(messages, kills, seed or int(time.time()), production_times)
     raise typer.Exit(kills_on_purpose.run(settings, wishes, desk.words))
 
 

@@ -1,0 +1,339 @@
+"""The blows: workers killed at random and at named points, stopped, replaced; servers killed; a person's stop.
+
+Everything happens in one thread. A blow that takes time is a generator that yields the seconds it wants to wait, so
+that several go on at once while the crew is watched.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import redis
+
+from campaigns.ledger import probes, unrest, waves
+from campaigns.ledger.waves import Wave
+from campaigns.terms import Problem
+from dispatcher.crew import WORK
+from dispatcher.drill.begin import APPROVER
+from dispatcher.drill.marks import Marks
+from dispatcher.drill.stage import Stage
+from dispatcher.drill.weather import moods
+from dispatcher.drill.wishes import OTHER_POINTS
+from providers.simulator.chaos import Mode
+from workers.house import House
+
+TICK = 0.005
+EVERY = (0.2, 0.8)
+"""Seconds between two blows."""
+ON_THE_WIRE = 3.0
+"""Seconds waited for a victim with something unanswered: a blow to an idle one proves nothing."""
+STUCK = 12.0
+"""Seconds after which a worker that does not reach its named point is killed where it is."""
+IN_FORCE = 2.0
+"""Seconds after which a person's stop must hold at the carrier (ledger: section 9)."""
+PROBING = 2.0
+"""Seconds between two attempts to break the ledger's constraints."""
+AT_ONCE = 2
+"""Senders that are to die at a named point at the same time; the others are for random kills and stops."""
+WEIGHT = {"work-sim-smpp": 5, "work-sim-esms": 3}
+"""How much likelier than others a process is to be killed: most messages are theirs."""
+NEARLY_ALL = 0.97
+"""Share of the wave after which what is left are retries and refusals: a kill would find nobody at work."""
+
+Steps = Iterator[float]
+
+
+@dataclass(slots=True)
+class Striker:
+    """Deals out the blows of one drill."""
+
+    stage: Stage
+    wave: Wave
+    house: House
+    dice: random.Random
+    marks: Marks
+    _running: list[tuple[float, Steps]] = field(default_factory=list)
+    _points: dict[str, list[str]] = field(default_factory=dict)
+    _stopped: set[str] = field(default_factory=set)
+    _going: int = 0  # blows that take time and are not over
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def strike(self) -> None:
+        """All blows of the wishes, then calm."""
+        agenda = self._agenda()
+        self._begin(self._deal(agenda))
+        self._begin(self._probe())
+        if self.stage.wishes.mix.lines:
+            self._begin(moods(self.stage, self.dice, self.marks))
+        until = time.monotonic() + 4 * self.stage.wishes.seconds + 60
+        while time.monotonic() < until and (agenda or self._going or self._points_left()) and self._work_left():
+            self.turn()
+        self._running.clear()
+        for name in list(self._stopped):
+            self._signal(name, signal.SIGCONT)
+
+    def turn(self) -> None:
+        """One look at the crew, one step of each blow that is due."""
+        self.marks.died(self.stage.crew.watch())
+        self.marks.look()
+        self._arm()
+        now = time.monotonic()
+        due = [each for each in self._running if each[0] <= now]
+        self._running = [each for each in self._running if each[0] > now]
+        for _, steps in due:
+            self._begin(steps)
+        time.sleep(TICK)
+
+    def _begin(self, steps: Steps) -> None:
+        wait = next(steps, None)
+        if wait is not None:
+            self._running.append((time.monotonic() + wait, steps))
+
+    def _work_left(self) -> bool:
+        """Whether there is anything to send: blows to a wave that is done prove nothing."""
+        return self.marks.taken() < NEARLY_ALL * self.wave.n
+
+    # -- what is dealt -------------------------------------------------------------------------------------------
+
+    def _agenda(self) -> list[Callable[[], Steps]]:
+        """Every blow once, in the order of the dice."""
+        mix, kills = self.stage.wishes.mix, self.stage.wishes.kills
+        self._points = self._share_points(max(1, kills // 20), kills)
+        random_kills = max(0, kills - sum(map(len, self._points.values())))
+        others = [f"{WORK}{name}" if name != "api" else name for name in mix.victims][:random_kills]
+        acts: list[Callable[[], Steps]] = [lambda name=name: self._kill([name]) for name in others]  # type: ignore[misc]
+        for n in range(random_kills - len(others)):
+            at_other = not mix.senders or (mix.victims and n % 5 == 4)  # noqa: PLR2004 - one in five
+            acts.append(lambda at_other=at_other: self._kill(others if at_other else self._senders()))  # type: ignore[misc]
+        acts += [lambda leases=leases: self._stop(leases) for leases in mix.stops]  # type: ignore[misc]
+        acts += [self._stop_in_t1] * mix.stops_in_t1 + [self._zombie] * mix.zombies
+        acts += [self._flush] * mix.flushes + [self._kill_valkey] * mix.valkey
+        acts += [self._kill_postgres] * mix.postgres + [self._pause] * mix.pauses
+        self.dice.shuffle(acts)
+        return acts
+
+    def _share_points(self, times: int, kills: int) -> dict[str, list[str]]:
+        """Each named point so many times, over the processes that pass it; the single most travelled takes the most."""
+        wanted = [point for point in self.stage.wishes.mix.points for _ in range(times)]
+        self.dice.shuffle(wanted)
+        shared: dict[str, list[str]] = {}
+        for point in wanted[:kills]:
+            owner = next((name for name, points in OTHER_POINTS.items() if point in points), "")
+            shared.setdefault(owner, []).append(point)
+        return shared
+
+    def _deal(self, agenda: list[Callable[[], Steps]]) -> Steps:
+        while agenda:
+            yield self.dice.uniform(*EVERY)
+            self._begin(self._counted(agenda.pop()()))
+
+    def _counted(self, steps: Steps) -> Steps:
+        self._going += 1
+        try:
+            yield from steps
+        finally:
+            self._going -= 1
+
+    def _senders(self) -> list[str]:
+        return [WORK + account for account in self.stage.accounts()]
+
+    # -- kills ---------------------------------------------------------------------------------------------------
+
+    def _kill(self, names: list[str]) -> Steps:
+        """Kill -9, at an instant at which the victim's carrier (or any, for those who do not send) owes answers."""
+        until = time.monotonic() + ON_THE_WIRE
+        while True:
+            ready = [name for name in names if self._alive(name) and self.marks.open_now(name) > 0]
+            if ready or time.monotonic() > until:
+                break
+            yield TICK
+        alive = ready or [name for name in names if self._alive(name)]
+        if alive:
+            self.marks.kill(self.dice.choices(alive, [WEIGHT.get(name, 1) for name in alive])[0])
+
+    def _alive(self, name: str) -> bool:
+        hand = self.stage.crew.hands[name]
+        settled = time.monotonic() - hand.forked_at > 0.5  # noqa: PLR2004 - what has just begun has nothing to lose
+        return bool(hand.pid) and settled and name not in self._stopped
+
+    def _arm(self) -> None:
+        """The next fork of a dead process dies at a named point, while there are any left for it."""
+        for name, hand in self.stage.crew.hands.items():
+            sends = name in self._senders()
+            points = self._points.get("" if sends else name, [])
+            if sends and len(self.marks.armed.keys() & set(self._senders())) >= AT_ONCE:
+                continue
+            if not hand.pid and not hand.crash_at and points and name not in self.marks.armed:
+                point = points.pop()
+                account = name.removeprefix(WORK) if sends and point != "C8" else "*"
+                hand.crash_at = f"{point}:{self.dice.randint(1, 2)}:{self.stage.truths / account}"
+                self.marks.arm(name, point)
+        for name in self.marks.stuck(STUCK):
+            if self.stage.crew.hands[name].pid and name not in self._stopped:
+                self.marks.kill(name)
+        while self.marks.missed:  # it waits for the next fork
+            name, point = self.marks.missed.pop()
+            self._points.setdefault("" if name in self._senders() else name, []).insert(0, point)
+
+    def _points_left(self) -> bool:
+        """Whether a named point waits; one whose process lives on unarmed is set off by a kill."""
+        left = [owner for owner, points in self._points.items() if points]
+        if left and not self._going and not self.marks.armed:
+            owner = self.dice.choice(left)
+            self._begin(self._counted(self._kill([owner] if owner else self._senders())))
+        return bool(left) or bool(self.marks.armed)
+
+    # -- stops ---------------------------------------------------------------------------------------------------
+
+    def _stop(self, leases: float) -> Steps:
+        """SIGSTOP for so many lease times, then on with it; whoever is stopped too long is killed by the parent."""
+        while not (free := self._free()):
+            yield TICK
+        self.marks.blows["stop"] += 1
+        yield from self._stopped_for(self.dice.choice(free), leases * self.stage.settings.lease)
+
+    def _free(self) -> list[str]:
+        """Senders that live, have something on the wire and are not to die at a point."""
+        return [
+            name
+            for name in self._senders()
+            if self._alive(name) and name not in self.marks.armed and self.marks.open_now(name) > 0
+        ]
+
+    def _stopped_for(self, name: str, seconds: float) -> Steps:
+        self._stopped.add(name)
+        pid = self.stage.crew.hands[name].pid
+        self._signal(name, signal.SIGSTOP)
+        yield seconds
+        if self.stage.crew.hands[name].pid == pid:
+            self._signal(name, signal.SIGCONT)
+        else:
+            self.marks.blows["stopped, and killed by the parent"] += 1
+        self._stopped.discard(name)
+
+    def _stop_in_t1(self) -> Steps:
+        """A worker stops itself between T1's commit and the first write (F12)."""
+        while not (free := self._free()):
+            yield TICK
+        name = self.dice.choice(free)
+        hand = self.stage.crew.hands[name]
+        account = self.stage.truths / name.removeprefix(WORK)
+        hand.crash_at = f"C3:2:{account}:STOP"
+        self._signal(name, signal.SIGTERM)
+        before, until = hand.pid, time.monotonic() + STUCK
+        while time.monotonic() < until and (hand.pid in {0, before} or not _is_stopped(hand.pid)):
+            yield 4 * TICK
+        if hand.pid and _is_stopped(hand.pid):
+            self.marks.blows["stop in T1"] += 1
+            yield from self._stopped_for(name, 1.4 * self.stage.settings.lease)
+
+    def _zombie(self) -> Steps:
+        """A worker stops, another takes its account over, then the first one comes back to life beside it."""
+        name = WORK + "sim-smpp"
+        while not self._alive(name) or name in self.marks.armed:
+            yield 0.1
+        spare, lease = "spare-sim-smpp", self.stage.settings.lease
+        self._stopped.add(name)
+        self._signal(name, signal.SIGSTOP)
+        yield 1.1 * lease
+        self.stage.crew.start(spare, self.stage.sender("sim-smpp"))
+        yield self.house.times.share + 2.5
+        self.marks.blows["zombie"] += 1
+        self._signal(name, signal.SIGCONT)
+        self._stopped.discard(name)
+        yield 1.0
+        self.stage.crew.dismiss(spare)
+
+    # -- servers -------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> Steps:
+        with suppress(redis.RedisError):
+            self.house.redis.flushall()
+            self.marks.blows["redis flushed"] += 1
+        yield from ()
+
+    def _kill_valkey(self) -> Steps:
+        self.stage.kill_server("valkey")
+        self.marks.blows["redis killed"] += 1
+        yield 1.5
+        self.stage.servers.revive()
+
+    def _kill_postgres(self) -> Steps:
+        """Kill -9 of the postmaster and all its children, while workers, receiver and books live."""
+        self.stage.kill_server("postgres")
+        self.marks.blows["postgres killed"] += 1
+        yield 1.0
+        self.stage.servers.revive()
+
+    # -- a person's stop, and probes -----------------------------------------------------------------------------
+
+    def _pause(self) -> Steps:
+        """I10: after the commit no intent is made, and soon nothing reaches a carrier; then on again."""
+        for account in self.stage.accounts():
+            self.stage.switch(account, Mode.CLEAR)
+        if not self._move("pause"):
+            return
+        self.marks.blows["a person's stop"] += 1
+        windows = self._windows()
+        yield IN_FORCE
+        taken = self.marks.taken_bytes()
+        yield IN_FORCE / 2
+        after = self._windows()
+        if windows is not None and after is not None and windows != after:
+            self.marks.broken.append(f"I10: {windows} windows at the stop, {after} later")
+        if self.marks.taken_bytes() != taken:
+            self.marks.broken.append("I10: a carrier took messages long after it")
+        while not self._move("resume"):
+            yield 0.2
+
+    def _move(self, act: str) -> bool:
+        with suppress(psycopg.OperationalError), self.house.begin() as conn:
+            try:
+                waves.move(conn, self.wave.id, APPROVER.login, act, "diễn tập")
+            except Problem:
+                return act == "resume"
+            return True
+        return False
+
+    def _windows(self) -> int | None:
+        with suppress(psycopg.OperationalError), self.house.begin() as conn:
+            return unrest.window_count(conn, self.wave.id)
+        return None
+
+    def _probe(self) -> Steps:
+        """Try to break each constraint beside the real work, again and again."""
+        while True:
+            yield PROBING
+            with suppress(psycopg.OperationalError), self.house.begin() as conn:
+                conn.execute("SET LOCAL lock_timeout = '500ms'")
+                wave, broken = self.wave.id, self.marks.broken
+                if probes.window_twice(conn, wave):
+                    broken.append("I2: a window over another one went through")
+                if probes.attempt_twice(conn, wave):
+                    broken.append("I2: the same attempt of a message went through twice")
+                refused = probes.old_lease(conn, wave)
+                if refused:
+                    broken.append("I6: an intent under an old lease went through")
+                self.marks.probes += 1
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        if pid := self.stage.crew.hands[name].pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+def _is_stopped(pid: int) -> bool:
+    with suppress(OSError, IndexError):
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] == "T"
+        )
+    return False

@@ -1,0 +1,62 @@
+"""One drill from its first line to its last."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+
+from config.settings import Settings
+from dispatcher.drill import begin, evidence, invariants, rest, sealed, stage, summary
+from dispatcher.drill.blows import Striker
+from dispatcher.drill.case import Case
+from dispatcher.drill.marks import Marks
+from dispatcher.drill.stage import Stage
+from dispatcher.drill.wishes import Wishes
+from dispatcher.words import Words
+
+
+def run(settings: Settings, wishes: Wishes, words: Words) -> int:
+    """Run the drill in a data folder of its own; 0 only when no invariant broke."""
+    console = Console(stderr=True, highlight=False)
+    look_ups = " ".join(f"{each:g}" for each in settings.look_ups)
+    console.print(
+        f"[bold]{words.say('Drill: no phone receives anything')}[/] · seed {wishes.seed} · lease {settings.lease:g} s ·"
+        f" settle {settings.settle:g} s · sweeper {settings.sweeper:g} s · look-ups {look_ups} s · retry"
+        f" {settings.retry_first:g} s · {settings.data}",
+        soft_wrap=True,
+    )
+    began = time.monotonic()
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logging.basicConfig(filename=settings.data / "drill.log", level=logging.INFO)
+    with stage.opened(settings, wishes) as place:
+        told, found = _drill(place)
+    told["seconds"] = round(time.monotonic() - began, 1)
+    summary.show(console, words, told, found)
+    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+    return 1 if told["broken_invariants"] else 0
+
+
+def _drill(place: Stage) -> tuple[dict[str, Any], dict[str, str]]:
+    """Set up, strike, wait until nothing moves, compare."""
+    begun = begin.Begun()
+    wave = begin.begin(place, begun)
+    stage.go_to_work(place, time.time())
+    house, marks = place.house(), Marks(place)
+    striker = Striker(place, wave, house, random.Random(place.wishes.seed), marks)  # noqa: S311 - a repeatable drill
+    striker.strike()
+    stage.widen(place, time.time())
+    rested = rest.wait(place, house, wave, striker.turn)
+    begin.export_twice(place, wave, begun)
+    ledger = evidence.ledger(house, wave)
+    case = Case(place, house, wave, marks, rested, evidence.truth(place.truths, place.accounts()), ledger)
+    marks.broken += begun.broken
+    found = invariants.check(case)
+    found["I15 no numbers in the open"] = sealed.found(house, place.settings.data, ledger.states)
+    return summary.figures(case, begun, found), found
