@@ -78,7 +78,6 @@ class Chaos:
         return self.mode
 
     async def _switch(self, mode: Mode, host: str, port: int) -> None:
-        self.mode = mode
         for line in list(self._lines):
             line.turn(mode)
         if mode is Mode.REFUSE and self._server is not None:
@@ -86,6 +85,7 @@ class Chaos:
             self._server = None
         elif mode is not Mode.REFUSE and self._server is None:
             self._server = await asyncio.start_server(self._call, host, port)
+        self.mode = mode
 
     def note(self, what: str) -> None:
         """Count, where others can read it."""
