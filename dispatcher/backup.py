@@ -19,11 +19,12 @@ import psycopg
 from campaigns.ledger import copies, figures, recovery, schema, shares
 from campaigns.sealing import Keyring
 from campaigns.terms import Problem
+from config import servers
 from config.settings import Settings
 from dispatcher import archives, assemble, crew, dump
 from dispatcher.archives import Archive
 from dispatcher.assemble import Site
-from workers import journal, restart
+from workers import journal, restart, spool
 
 DATABASE = "database.dump"
 NO_PROOF = "backup"  # in the place of a boot: a journal copied while its writer lived proves nothing by silence
@@ -88,7 +89,7 @@ def _save(site: Site, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
         for path in _spool(data):
             name = str(path.relative_to(data))
             if not out.add(name, path):  # handed on or loaded meanwhile: then it has its other name
-                later = [path.with_suffix(".seg"), path.parent / restart.LOADED / path.with_suffix(".seg").name]
+                later = [path.with_suffix(".seg"), path.parent / spool.LOADED / path.with_suffix(".seg").name]
                 _ = any(out.add(str(each.relative_to(data)), each) for each in later)
         dump.dump(site.owner, Path(folder) / DATABASE)
         out.add(DATABASE, Path(folder) / DATABASE)
@@ -102,7 +103,7 @@ def _save(site: Site, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spool(data: Path) -> Iterator[Path]:
-    for pattern in ("*~*.seg", "*~*.open", f"{restart.LOADED}/*~*"):
+    for pattern in ("*~*.seg", "*~*.open", f"{spool.LOADED}/*~*"):
         yield from sorted((data / "spool").glob(pattern))
 
 
@@ -202,12 +203,12 @@ def _bring_files(data: Path, archive: Archive) -> int:
 
 def _is_here(target: Path) -> bool:
     """Under this name, or where it was put away, or before it was."""
-    folder = target.parent.parent if target.parent.name in {"sealed", restart.LOADED} else target.parent
+    folder = target.parent.parent if target.parent.name in {"sealed", spool.LOADED} else target.parent
     stems = {target.name}
     if "~" in target.name:
         stems |= {target.with_suffix(suffix).name for suffix in (".open", ".seg")}
     return any(
-        (place / stem).exists() for stem in stems for place in (folder, folder / "sealed", folder / restart.LOADED)
+        (place / stem).exists() for stem in stems for place in (folder, folder / "sealed", folder / spool.LOADED)
     )
 
 
@@ -219,6 +220,9 @@ def _pour(site: Site, archive: Archive, *, blind: bool) -> None:
         archive.copy(DATABASE, file)
         with psycopg.connect(site.owner) as conn:
             major = copies.server_version(conn)
+        if not site.settings.database_url:  # a stopped worker may hold a table; on a real server its owner ends it
+            with psycopg.connect(servers.superuser(site.settings.data), autocommit=True) as conn:
+                conn.execute(copies.END_SESSIONS)
         after = copies.after(since) if blind else copies.after()
         dump.pour(site.owner, file, before=copies.BEFORE, after=after, version=major)
 

@@ -11,17 +11,13 @@ from pathlib import Path
 import psycopg
 
 from campaigns.ledger import copies
-from config.servers import folder, keys, postgres
+from config import servers
 from dispatcher import archives, dump
 from dispatcher.assemble import Site
 from dispatcher.backup import DATABASE
 
 AS_OWNER = "SET ROLE dispatcher_owner;\n"
-CUT = """
-RESET ROLE;
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
-COMMIT;
-"""
+CUT = f"RESET ROLE; {copies.END_SESSIONS} COMMIT;"
 """All lines are cut before anybody sees the older state, as when a server dies."""
 
 
@@ -30,16 +26,10 @@ def fail_over(site: Site, backup: Path) -> None:
     if not site.rehearsal:
         raise ValueError("only a rehearsal's database may be set back")
     archive = archives.opened(backup)
-    url = _superuser(site.settings.data)
+    url = servers.superuser(site.settings.data)
     with psycopg.connect(url) as conn:
         major = copies.server_version(conn)
     with tempfile.TemporaryDirectory(dir=backup.parent) as place:
         file = Path(place) / DATABASE
         archive.copy(DATABASE, file)
-        dump.pour(url, file, before=copies.BEFORE + AS_OWNER, after=CUT, version=major)
-
-
-def _superuser(data: Path) -> str:
-    place = folder.Folder(data.resolve())
-    password = keys.ensure(place.keys, may_create=False).postgres
-    return postgres.url("postgres", password, place.sockets(place.cluster))
+        dump.pour(url, file, before=copies.END_SESSIONS + copies.BEFORE + AS_OWNER, after=CUT, version=major)

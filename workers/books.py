@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from campaigns.ledger import fold
+from campaigns.ledger import fold, recovery
 from workers.house import House, current_house
 from workers.queues import ring_books
 from workers.restart import take_in
@@ -29,6 +29,7 @@ class Books:
         self._house = house
         self._settler = Settler(house)
         self._slow_at = 0.0
+        self._incarnation = 0
         settings = house.settings
         self._policy = fold.Policy(
             settings.fold_chunks, settings.tries_max, settings.retry_first, house.times.retry_slot
@@ -40,9 +41,18 @@ class Books:
         busy = _try(self.fold) or busy
         if time.monotonic() - self._slow_at > SLOW_ROUND:
             self._slow_at = time.monotonic()
-            for duty in (lambda: take_in(self._house), self._settler.rematch, self._close):
+            for duty in (self._take_in, self._settler.rematch, self._close):
                 busy = _try(duty) or busy
         return busy
+
+    def _take_in(self) -> int:
+        """Journals of the dead; what was remembered of a database that went back in time is forgotten."""
+        done = take_in(self._house)
+        with self._house.begin() as conn:
+            now = recovery.incarnation(conn)
+        if now != self._incarnation:
+            self._incarnation, self._settler = now, Settler(self._house)
+        return done
 
     def finish(self) -> None:
         """Before the process ends: what waits for an answer is stored, or it would be loaded twice."""

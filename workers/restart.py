@@ -16,13 +16,12 @@ from pathlib import Path
 import psycopg
 
 from campaigns.ledger import recovery
-from workers import journals
+from workers import journals, spool
 from workers.house import House
 
 log = logging.getLogger(__name__)
 
 FILE = "incarnation"
-LOADED = "loaded"  # where the spool keeps segments for a while after their rows were committed
 
 
 def begin_sending(house: House) -> bool:
@@ -81,19 +80,11 @@ def _end_restoring(house: House) -> None:
                 log.warning("sending stays locked until the writer of %s has ended", ", ".join(waits))
             return
         holes = journals.close_holes(house, conn)
-        again = _load_again(house.folder("spool"))
+        again = spool.bring_back(house.folder("spool"), 0.0)  # only the newer database had them; twice is harmless
         recovery.end_restoring(conn)
         _write(house.folder("journals") / FILE, [now])
     log.warning("all journals are in: sending is unlocked, waves wait for a person (%d holes, %d spool segments)",
                 holes, again)  # fmt: skip
-
-
-def _load_again(spool: Path) -> int:
-    """Receipts that only the newer database had: loading them twice is harmless."""
-    kept = sorted((spool / LOADED).glob("*~*"))
-    for path in kept:
-        path.rename(spool / path.name)
-    return len(kept)
 
 
 def _read(file: Path) -> list[int]:

@@ -32,6 +32,12 @@ COMMIT;
 """
 
 
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+"""
+"""For the superuser: a stopped worker may hold a table for ever, in the middle of a COPY."""
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from config.servers.servers import Servers, Urls, connect_existing
+from config.servers.servers import Servers, Urls, connect_existing, superuser
 
-__all__ = ["Servers", "Urls", "connect_existing"]
+__all__ = ["Servers", "Urls", "connect_existing", "superuser"]

@@ -173,6 +173,13 @@ def connect_existing(data: Path) -> Urls | None:
     return None
 
 
+def superuser(data: Path) -> str:
+    """The address of PostgreSQL's superuser on a data folder whose servers run: ends sessions that hold locks."""
+    place = Folder(data.resolve())
+    password = keys.ensure(place.keys, may_create=False).postgres
+    return postgres.url("postgres", password, place.sockets(place.cluster))
+
+
 def _urls(place: Folder, passwords: keys.Passwords) -> Urls:
     sockets = place.sockets(place.cluster)
     return Urls(

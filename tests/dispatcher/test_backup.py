@@ -29,7 +29,7 @@ from dispatcher.assemble import Site
 from tests.cluster import CAMPAIGN, Planned, open_house, start
 from tests.workers.older import Newer, recovered
 from tests.workers.stage import ACCOUNT, commit
-from workers import journal, restart
+from workers import journal, restart, spool
 from workers.house import House
 from workers.journals import PUT_AWAY
 
@@ -196,8 +196,8 @@ def test_what_is_here_is_the_truth(origin: Origin, tmp_path: Path) -> None:
     header = f"J2 0 5 1 1 {ACCOUNT}\nZ\n"
     kept.write_text(header, encoding="ascii")
     (data / "journals" / restart.FILE).write_text("4711", encoding="ascii")
-    (data / "spool" / restart.LOADED).mkdir(parents=True)
-    (data / "spool" / restart.LOADED / f"{ACCOUNT}~1-ab.seg").write_bytes(b"here")
+    (data / "spool" / spool.LOADED).mkdir(parents=True)
+    (data / "spool" / spool.LOADED / f"{ACCOUNT}~1-ab.seg").write_bytes(b"here")
     done = bring(origin, data)
     assert done["journals_since"]
     assert done["locked"] == []

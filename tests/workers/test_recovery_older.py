@@ -18,7 +18,7 @@ from tests.cluster import Started
 from tests.hand import counted, grouped, messages, open_window, right, take
 from tests.workers.older import Newer, recovered
 from tests.workers.stage import ACCOUNT, exit_code, fork, wait_for
-from workers import journal, restart
+from workers import journal, restart, spool
 from workers.house import House
 from workers.journals import PUT_AWAY
 
@@ -288,7 +288,7 @@ def test_a_journal_that_was_put_away_comes_in_again(house: House, wave: Wave) ->
 
 def test_receipts_of_the_newer_database_are_loaded_again(house: House, wave: Wave) -> None:
     """Segments that it had loaded lie in the spool again once the windows are known."""
-    loaded = house.folder("spool") / restart.LOADED
+    loaded = house.folder("spool") / spool.LOADED
     loaded.mkdir(exist_ok=True)
     (loaded / f"{ACCOUNT}~1-ab.seg").write_bytes(b"")
     newer = Newer(house, wave)
