@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import ceiling
 from benchmarks.carrier import Carrier, Figure, Lines, cost, end, machine, numbers, tidy_on_sigterm, wait_for
-from benchmarks.kannel_boxes import PROGRAMS, TABLE, Manner, Sink, boxes, configuration, ports, sink
+from benchmarks.kannel_boxes import PGSQL_BINDS, PROGRAMS, TABLE, Manner, Sink, boxes, configuration, ports, sink
 from campaigns.text import unaccent
 from config.servers import Servers
 
@@ -144,12 +144,12 @@ def compare(folder: Path, wanted: argparse.Namespace, servers: Servers) -> dict[
     """All jobs, one after the other; each prints its line."""
     text = TEXT.read_text(encoding="utf-8").strip()
     n = wanted.messages
-    few = wanted.pgsql
+    few, stored = wanted.pgsql, Manner("Kannel, receipts in PostgreSQL", pgsql=True, binds=PGSQL_BINDS)
     jobs: dict[str, Callable[[], Figure]] = {
         "ceiling": lambda: ceiling.measure(folder / "ceiling", wanted.ours, text),
         "memory": lambda: job(folder / "memory", n, Manner("Kannel, receipts in memory"), None),
         "sink": lambda: job(folder / "sink", few, Manner("Kannel, in memory, to a dlr-url", sink=True), None),
-        "pgsql": lambda: job(folder / "pgsql", few, Manner("Kannel, receipts in PostgreSQL", pgsql=True), servers),
+        "pgsql": lambda: job(folder / "pgsql", few, stored, servers),
         "chained": lambda: job(folder / "chained", few, Manner("Kannel, in memory, chained", octets=140), None),
         "ours": lambda: ours(folder / "ours", wanted.ours),
     }
@@ -202,7 +202,7 @@ def sweep(folder: Path, messages: int, servers: Servers) -> None:
     manners = [Manner(f"binds {binds}, window {window}", binds=binds, window=window)
                for binds in (1, 2, 4) for window in (10, 100, 500, 2000)]  # fmt: skip
     manners += [Manner(f"pgsql, binds {binds}, pool {pool}", pgsql=True, binds=binds, pool=pool)
-                for binds in (1, 4) for pool in (1, 4, 16)]  # fmt: skip
+                for binds in (1, 2, 4, 8) for pool in (1, 4, 16)]  # fmt: skip
     for i, manner in enumerate(manners):
         print(job(folder / str(i), messages, manner, servers).line(), flush=True)
 
