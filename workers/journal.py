@@ -115,7 +115,9 @@ class Told:
     sent: list[tuple[int, int]] = field(default_factory=list)
     heard: dict[int, Answer] = field(default_factory=dict)
     damaged: bool = False  # a line of it could not be read: what it does not say proves nothing
-    last: int = -1  # number of its last line in the journal
+    first: int = 0  # number of its first line in the journal
+    start: int = 0  # and where that begins, in bytes
+    last: int = 0  # number of its last line
 
 
 @dataclass(slots=True)
@@ -189,26 +191,41 @@ def header(path: Path) -> Sealed:
 
 def outline(name: str, file: BinaryIO) -> Sealed:
     """A journal's header, claims and windows, without what was sent and heard: its size does not matter."""
-    sealed = Sealed(name, "", 0, 0)
+    sealed, last = Sealed(name, "", 0, 0), dict[bytes, int]()
     file.seek(0)
-    for number, (word, *rest) in enumerate(_lines(file)):
+    for number, line in enumerate(file):
+        if line[:2] in _LONG:  # most lines by far: only whose they are
+            last[line[2 : line.find(b" ", 2)]] = number
+            continue
+        word, *rest = _words(line)
         try:
-            if word not in _LONG:
-                _READERS[word](sealed, rest)
-            if word in _LONG or word == "W":
-                sealed.windows[int(rest[0])].last = number
+            _READERS[word](sealed, rest)
+            if word == "W":
+                made = sealed.windows[int(rest[0])]
+                made.start, made.first, made.last = file.tell() - len(line), number, number
         except (ValueError, KeyError, IndexError):
+            sealed.damaged = True
+    for window, number in last.items():
+        if window.isdigit() and (one := sealed.windows.get(int(window))):
+            one.last = number
+        else:
             sealed.damaged = True
     return sealed
 
 
 def told(sealed: Sealed, file: BinaryIO, wanted: Collection[int]) -> Iterator[Told]:
     """What it says of the wanted windows, each as soon as its last line was read; no more are held than were open."""
-    file.seek(0)
-    for number, (word, *rest) in enumerate(_lines(file)):
-        one = sealed.windows.get(_window_of(rest)) if word in _LONG or word == "W" else None
-        if one is None or one.window not in wanted:
+    ours = {str(window).encode(): sealed.windows[window] for window in wanted if window in sealed.windows}
+    if not ours:
+        return
+    begin = min(ours.values(), key=lambda one: one.first)
+    file.seek(begin.start)
+    for number, line in enumerate(file, begin.first):
+        window = line[2 : line.find(b" ", 2)] if line[:2] in _LONG or line[:2] == b"W " else b""
+        one = ours.get(window)
+        if one is None:
             continue
+        word, *rest = _words(line)
         if word != "W":
             try:
                 _READERS[word](sealed, rest)
@@ -216,7 +233,9 @@ def told(sealed: Sealed, file: BinaryIO, wanted: Collection[int]) -> Iterator[To
                 one.damaged = True
         if number == one.last:
             yield one
-            del sealed.windows[one.window]
+            del sealed.windows[one.window], ours[window]
+            if not ours:
+                return
 
 
 def read(name: str, text: str) -> Sealed:
@@ -227,13 +246,8 @@ def read(name: str, text: str) -> Sealed:
     return sealed
 
 
-def _lines(file: BinaryIO) -> Iterator[list[str]]:
-    for line in file:
-        yield line.decode("ascii", "replace").rstrip("\n").split(" ")
-
-
-def _window_of(rest: list[str]) -> int:
-    return int(rest[0]) if rest and rest[0].isdecimal() else -1
+def _words(line: bytes) -> list[str]:
+    return line.decode("ascii", "replace").rstrip("\n").split(" ")
 
 
 def _header(sealed: Sealed, rest: list[str]) -> None:
@@ -290,5 +304,5 @@ _READERS = {
     "J2": _header, "C": _claim, "W": _window, "S": _sending, "R": _heard, "N": _not_sent, "Z": _sealed,
     "A": _again, "H": _heard_again,
 }  # fmt: skip
-_LONG = frozenset("SRN")
-"""Words of the lines that are many: one a socket write or an answer."""
+_LONG = frozenset({b"S ", b"R ", b"N "})
+"""Beginnings of the lines that are many: one a socket write or an answer."""
