@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger import copies, figures, recovery, schema, shares
+from campaigns.ledger import copies, figures, people, recovery, schema, shares
 from campaigns.sealing import Keyring
 from campaigns.terms import Problem
 from config import servers
@@ -130,7 +130,13 @@ def restore(settings: Settings, file: Path, keys: Path | None, *, rehearsal: boo
         added = _bring_files(settings.data, archive)
         _pour(site, archive, blind=blind)
         assemble.prepare(site)
-        return {"replaced": in_use, "files": added, "journals_since": not blind, **_after(site), **archive.facts}
+        return {
+            "replaced": in_use,
+            "files": added,
+            "journals_since": not blind,
+            **_after(site, archive),
+            **archive.facts,
+        }
 
 
 def _look(archive: Archive, *, rehearsal: bool) -> None:
@@ -227,12 +233,13 @@ def _pour(site: Site, archive: Archive, *, blind: bool) -> None:
         dump.pour(site.owner, file, before=copies.BEFORE, after=after, version=major)
 
 
-def _after(site: Site) -> dict[str, Any]:
+def _after(site: Site, archive: Archive) -> dict[str, Any]:
     """Import what is here; what still keeps sending locked."""
     house = assemble.house(site)
     try:
         restart.begin_sending(house)
         with house.begin() as conn:
+            people.record(conn, "-", "installation.restore", "installation", made_at=archive.facts["made_at"])
             return {"locked": recovery.locks(conn)}
     finally:
         house.engine.dispose()

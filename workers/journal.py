@@ -24,6 +24,7 @@ from workers.locks import writer_is_dead
 
 SUFFIX = ".journal"
 BUILD = "1"
+TAIL = 256 * 1024  # bytes: more than the lines of the windows that are open at once
 
 
 class Journal:
@@ -187,6 +188,20 @@ def header(path: Path) -> Sealed:
     """What the first line of a journal says, its writer alive or not."""
     with path.open("rb") as file:
         return outline(path.name, io.BytesIO(file.readline()))
+
+
+def last_window(path: Path) -> int:
+    """The newest window near the end of a journal, its writer alive or not; 0 when there is none."""
+    tail = TAIL
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        while True:
+            file.seek(max(0, size - tail))
+            lines = file.read().split(b"\n")[:-1]
+            named = [line.split(b" ")[1] for line in lines if line.startswith(b"W ")]
+            if named or tail >= size:
+                return int(named[-1]) if named and named[-1].isdigit() else 0
+            tail *= 8
 
 
 def outline(name: str, file: BinaryIO) -> Sealed:

@@ -60,6 +60,18 @@ def living(house: House, incarnation: int) -> list[str]:
     return found
 
 
+def ahead(house: House) -> str:
+    """A journal whose newest window this database lacks, its writer alive or stopped; "" when there is none."""
+    newest: dict[int, str] = {}
+    for path in house.folder("journals").glob(f"*{journal.SUFFIX}"):
+        with contextlib.suppress(FileNotFoundError):
+            newest[journal.last_window(path)] = path.name
+    newest.pop(0, None)
+    with house.begin() as conn:  # after the reading: a window is committed before its line is written
+        unknown = recovery.unknown_windows(conn, newest)
+    return min((newest[window] for window in unknown), default="")
+
+
 def files(house: House) -> list[str]:
     """Names of all journals that are here."""
     return [path.name for path in house.folder("journals").rglob(f"*{journal.SUFFIX}")]

@@ -52,10 +52,11 @@ def take_in(house: House) -> int:
 
 
 def _take_in(house: House) -> int:
-    missed = journals.strangers(house)
-    if missed:
+    missed, ahead = journals.strangers(house), journals.ahead(house)
+    if missed or ahead:
+        why = f"journal {missed[0]} was taken in by a newer database" if missed else _why(ahead)
         with house.begin() as conn:
-            _begin_restoring(conn, f"journal {missed[0]} was taken in by a newer database")
+            _begin_restoring(conn, why)
     done = journals.import_dead(house)
     with house.begin() as conn:
         restoring = recovery.restoring(conn)
@@ -63,6 +64,10 @@ def _take_in(house: House) -> int:
         done += journals.import_put_away(house, journals.strangers(house))
         _end_restoring(house)
     return done
+
+
+def _why(name: str) -> str:
+    return f"a window of journal {name} is not in this database"
 
 
 def _begin_restoring(conn: psycopg.Connection, why: str) -> None:

@@ -267,6 +267,18 @@ def test_the_lock_waits_for_a_stopped_writer(house: House, wave: Wave) -> None:
     assert restart.begin_sending(house)
 
 
+def test_a_stopped_writer_alone_is_noticed(house: House, wave: Wave) -> None:
+    """F21: a copy has the same incarnation, nobody is dead: the newest window of a journal that is held says it."""
+    newer = Newer(house, wave)
+    newer.first(0, 10, 5, {})
+    recovered(house)
+    assert locks(house) == [f"restore: waits for the writer of {newer.journal.name} to end"]
+    newer.end()
+    recovered(house)
+    assert locks(house) == []
+    assert states(house, wave, 4, 5) == [(UNCERTAIN, 1), (QUEUED, 2)]
+
+
 def journal_files(house: House) -> list[Path]:
     return list(house.folder("journals").glob(f"*{journal.SUFFIX}"))
 
