@@ -169,3 +169,24 @@ def journals_of(house: House, pid: int) -> list[str]:
 def nobody_at_work(house: House) -> bool:
     with house.begin() as conn:
         return not shares.at_work(conn)
+
+
+@pytest.mark.timeout(120)
+def test_the_story_as_a_drill_calls_it(site: Site, house: House, tmp_path: Path) -> None:
+    """F21: the stopped worker is alone, nobody is dead and the incarnation is the same: locked all the same."""
+    with stage(site, house, tmp_path) as here:
+        here.carrier(throttle=0.1)
+        wave = start(house, Planned(house, tmp_path)(n=200, account=ACCOUNT))
+        sender = here.sender(licence=LICENCE, window=20)
+        story = failover.GoBack(
+            site, house, wave, tmp_path / "backup.tar", lambda: len(here.taken()) / 200,
+            lambda: here.go_on(wave, lambda: True), failover.Points(0.2, 0.5, 0.5),
+        )  # fmt: skip
+        assert story.run(sender)
+        here.end(sender)
+        here.sender(licence=LICENCE)
+        counts = here.finish(wave, 40.0)
+        taken = here.taken()
+    assert max(taken.values()) == 1
+    assert sum(counts.values()) == 200
+    assert len(taken) >= 200 - counts.get(State.UNCERTAIN, 0)
