@@ -278,6 +278,8 @@ def _claim(sealed: Sealed, rest: list[str]) -> None:
 def _window(sealed: Sealed, rest: list[str]) -> None:
     window, wave, _plan, kind, batch, epoch, lo, hi, *retries = rest
     made = Told(int(window), int(wave), kind, int(batch), int(epoch), int(lo), int(hi), "".join(retries))
+    if made.window >> 63 or made.wave >> 63:
+        raise ValueError("no id of ours")
     sealed.windows[made.window] = made
 
 

@@ -131,7 +131,7 @@ def _settle(house: House, sealed: Sealed, group: list[Told], unknown: set[int]) 
     uncertain = 0
     with house.begin() as conn:
         new = [told for told in group if told.window in unknown]
-        found = {told.window: recovery.recover(conn, _recovered(sealed, told)) for told in new}
+        found = {told.window: _enter(conn, sealed, told) for told in new}
         for window in recovery.open_windows(conn, by_id):
             how = found.get(window.id, "known")
             told = by_id[window.id]
@@ -148,13 +148,18 @@ def _settle(house: House, sealed: Sealed, group: list[Told], unknown: set[int]) 
     return uncertain
 
 
-def _recovered(sealed: Sealed, told: Told) -> Recovered:
-    pairs = [pair.split(":") for pair in told.retries.split(",") if pair]
-    retries = [(int(no), int(attempt)) for no, attempt in pairs]
-    return Recovered(
-        told.window, told.wave, told.kind, told.batch, told.epoch, told.lo, told.hi,
-        sealed.account, sealed.name, retries,
-    )  # fmt: skip
+def _enter(conn: psycopg.Connection, sealed: Sealed, told: Told) -> str:
+    """As recovery.recover; a W line whose values make no sense is a person's matter, and stops no other."""
+    try:
+        pairs = [pair.split(":") for pair in told.retries.split(",") if pair]
+        window = Recovered(
+            told.window, told.wave, told.kind, told.batch, told.epoch, told.lo, told.hi,
+            sealed.account, sealed.name, [(int(no), int(attempt)) for no, attempt in pairs],
+        )  # fmt: skip
+        with conn.transaction():
+            return recovery.recover(conn, window)
+    except (ValueError, psycopg.DataError, psycopg.IntegrityError):
+        return "absent"
 
 
 def _alarm(conn: psycopg.Connection, sealed: Sealed, told: Told, how: str) -> None:

@@ -122,7 +122,8 @@ def unknown_waves(conn: psycopg.Connection, waves: Collection[int]) -> set[int]:
 
 
 RECOVER = """
-SELECT recover_window(%s, %s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s::integer[], %s::smallint[])
+SELECT recover_window(%s::bigint, %s::bigint, %s::batch_kind, %s::integer, %s::integer, %s::integer, %s::integer,
+    %s, %s, %s::integer[], %s::smallint[])
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import tracemalloc
 from array import array
 from pathlib import Path
 
@@ -203,3 +204,40 @@ def test_a_window_that_its_journal_does_not_name_was_never_sent() -> None:
     window = OpenWindow(12, 5, 0, 3, b"", frozenset())
     assert {line[3] for line in _lines(window, None, proof=True)} == {Outcome.NOT_SENT}
     assert {line[3] for line in _lines(window, None, proof=False)} == {Outcome.UNCERTAIN}
+
+
+def test_sealed_in_its_own_boot_it_is_proof_for_ever(tmp_path: Path) -> None:
+    """F13: the boot in Z tells a whole journal from one that a power cut may have shortened."""
+    made = Journal(tmp_path, WORKER, 0)
+    made.window(batch(), intent())
+    made.close()
+    sealed(tmp_path)
+    path = only(tmp_path)
+    for boots, proof in (("same", True), ("other", False)):
+        text = path.read_text(encoding="ascii")
+        boot = text.split(" ")[1]
+        header, rest = text.split("\n", 1)
+        copy = tmp_path / f"{boots}{journal.SUFFIX}"
+        moved = rest.replace(boot, "f" * 32) if boots == "same" else rest
+        copy.write_text(f"{header.replace(boot, 'f' * 32)}\n{moved}", encoding="ascii")
+        with copy.open("rb") as opened:
+            assert journal.outline(copy.name, opened).proof is proof
+
+
+def test_a_long_journal_needs_little_memory(tmp_path: Path) -> None:
+    """Ten times the answers, the same memory: one window after the other is read and let go."""
+    peaks = []
+    for windows in (20, 200):
+        path = tmp_path / f"{windows}{journal.SUFFIX}"
+        with path.open("w", encoding="ascii") as out:
+            out.write("J2 0 1 2 1 -\n")
+            for window in range(1, windows + 1):
+                out.write(f"W {window} 5 h first 0 1 0 100 \nS {window} 0 100\n")
+                out.writelines(f"R {window} {idx} 5 id ok\n" for idx in range(100))
+        with path.open("rb") as file:
+            tracemalloc.start()
+            sealed = journal.outline(path.name, file)
+            assert sum(len(one.heard) for one in journal.told(sealed, file, list(sealed.windows))) == 100 * windows
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 3 * peaks[0]

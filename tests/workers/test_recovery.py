@@ -207,7 +207,18 @@ def test_a_journal_of_another_boot_proves_no_absence(house: House, wave: Wave) -
 
 
 @pytest.mark.parametrize(
-    "line", ["S 12 0 5W 77", "R", "S 1", "W x y", "R 999 5 5 - -", "J2", "S 888 0 5", "\x00\xff\x00"]
+    "line",
+    [
+        "S 12 0 5W 77",
+        "R",
+        "S 1",
+        "W x y",
+        "R 999 5 5 - -",
+        "J2",
+        "S 888 0 5",
+        "\x00\xff\x00",
+        f"W {1 << 70} 5 h first 0 1 0 9 ",
+    ],
 )
 def test_an_unreadable_journal_proves_nothing_and_stops_nobody(house: House, wave: Wave, line: str) -> None:
     """One bad line: at worst all its windows are uncertain, never sent again; the other journals are imported."""
