@@ -21,7 +21,7 @@ from campaigns.ledger.names import block_context
 from campaigns.sealing import Keyring
 from campaigns.terms import Callback, State
 from config.settings import Settings, load
-from dispatcher import assemble
+from dispatcher import assemble, backup
 from dispatcher.assemble import Site
 from providers import smpp_receipts
 from tests.cluster import CAMPAIGN
@@ -144,6 +144,21 @@ def test_a_full_database_of_the_first_release_goes_forward_and_on(old: Site, tmp
     with psycopg.connect(old.app) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute(f"DELETE FROM log_{WAVE}")
     _goes_on(old, tmp_path)
+
+
+def test_a_backup_of_the_first_release_is_restored_and_goes_forward(old: Site, tmp_path: Path) -> None:
+    """Older than this program: restored as it was, then migrated; paused and locked like any other restore."""
+    made = backup.back_up(old, tmp_path / "old.tar")
+    assert made["schema"] == "0001"
+    settings = load({"DISPATCHER_LISTEN_PORT": "0"}, data=tmp_path / "new", profile="drill")
+    keys = backup.keys_file(tmp_path / "old.tar")
+    done = backup.restore(settings, tmp_path / "old.tar", keys, rehearsal=True, replace=False)
+    assert [lock.partition(":")[0] for lock in done["locked"]] == ["blind"]
+    with assemble.site(settings, rehearsal=True, start=True) as site, psycopg.connect(site.app) as conn:
+        assert schema.version(site.app) == schema.HEAD
+        assert waves.get(conn, WAVE).state == "paused"
+        imported = one(conn, "SELECT proof, uncertain FROM journal WHERE name = %s", JOURNAL)
+        assert imported == (False, 3)  # a copy of a journal proves nothing by silence: what it does not answer
 
 
 def _goes_on(site: Site, folder: Path) -> None:
