@@ -26,6 +26,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.filled import cpu_of
 from campaigns.message import parse_reference, reference
 from campaigns.sealing import Keyring
 from config.settings import load
@@ -34,6 +35,8 @@ from dispatcher.assemble import Site
 from workers.spool import opened, read, ready
 
 QUERY = "SMSID=3f0c5a5e-7d7a-4a3e-8f7e-0c1de2f3a4b5&SendStatus=5&SendSuccess=1&SendFailed=0&TotalPrice=850"
+WARM = 1.0
+"""Seconds before it counts."""
 NO_DATABASE = "postgresql://nobody@127.0.0.1:9/none"  # receipts need none
 
 
@@ -96,7 +99,7 @@ async def pour(port: int, refs: list[str], connections: int, seconds: float) -> 
     requests = (f"GET /cb/sim-esms/{refs[n % len(refs)]}?{QUERY} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for n in count())
     lines = [await loop.create_connection(lambda: Caller(requests, times, refused), "127.0.0.1", port)
              for _ in range(connections)]  # fmt: skip
-    await asyncio.sleep(1)
+    await asyncio.sleep(WARM)
     times.clear()
     await asyncio.sleep(seconds)
     taken = list(times)
@@ -114,13 +117,16 @@ def measure(name: str, server: Callable[[Path, Callable[[int], None]], None], wa
         ports: Any = multiprocessing.Queue()
         process = multiprocessing.Process(target=server, args=(data, ports.put), daemon=True)
         process.start()
-        times, refused = asyncio.run(pour(ports.get(timeout=20), refs, wanted.connections, wanted.seconds))
+        port = ports.get(timeout=20)
+        before = cpu_of(process.pid or 0)
+        times, refused = asyncio.run(pour(port, refs, wanted.connections, wanted.seconds))
+        cpu = (cpu_of(process.pid or 0) - before) / (len(times) * (1 + WARM / wanted.seconds))
         process.kill()
         process.join()
         rate, ordered = len(times) / wanted.seconds, sorted(times)
         sys.stdout.write(
             f"{name:8} {rate:8,.0f} receipts/s   median {statistics.median(ordered) * 1000:6.1f} ms   "
-            f"p99 {ordered[int(len(ordered) * 0.99)] * 1000:6.1f} ms   refused {len(refused)}"
+            f"CPU {cpu * 1e6:5.0f} us   p99 {ordered[int(len(ordered) * 0.99)] * 1000:6.1f} ms   refused {len(refused)}"
             f"   on the disk {_kept(data):,}\n"
         )
         return rate

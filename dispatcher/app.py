@@ -15,7 +15,7 @@ from config import logs
 from config.problem import Problem
 from dispatcher import assemble
 from dispatcher.assemble import Site
-from dispatcher.callbacks import Receive, Receiver, Scope, Send
+from dispatcher.callbacks import TAKEN, Receive, Receiver, Scope, Send
 from workers.house import House
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )  # fmt: skip
-"""On every answer, errors too; a route that needs another value has set its own (the page of the API's docs)."""
+"""On every answer, errors too, but a receipt's 200 (callbacks.TAKEN); a route (the API's docs) may set its own value."""
 OPEN_CALLS = 2000
 """Calls in work at once; more hear 503 at the door."""
 KEEP_ALIVE = 30
@@ -56,15 +56,11 @@ class Front:
         """One call, or the life of the server."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif scope["path"].startswith("/cb/"):
+            await self._receiver(scope, receive, guarded(send))
         elif scope["type"] == "http":
-            await self._serve(scope, receive, guarded(send))
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith("/cb/"):
-            await self._receiver(scope, receive, send)
-        else:
             api = await self.api()
-            await api(scope, receive, noted(scope, send))
+            await api(scope, receive, noted(scope, guarded(send)))
 
     async def api(self) -> FastAPI:
         """The API; the first to ask waits for it."""
@@ -93,7 +89,7 @@ def guarded(send: Send) -> Send:
     """Adds the headers that every answer bears, where the route has not set its own."""
 
     async def sending(message: Any) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and message["headers"] is not TAKEN:
             has = {name.lower() for name, _ in message["headers"]}
             message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in has)]
         await send(message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
@@ -34,9 +35,13 @@ READ_WITHIN = 2.0
 COME_AGAIN = 5
 """Seconds a carrier is asked to wait when the spool is full."""
 METHODS = ("GET", "POST")
+ANNOUNCED = frozenset({b"content-length", b"transfer-encoding"})
+END = {"type": "http.response.body", "body": b""}
 NOT_KEPT = frozenset({"authorization", "proxy-authorization", "cookie"})
 """Headers that `verify` may need and nobody afterwards."""
 NO_STORE = (b"cache-control", b"no-store")
+TAKEN = [(b"content-length", b"0"), NO_STORE, (b"x-content-type-options", b"nosniff")]
+"""The headers of a 200, which has no body: the door adds nothing to them, and each more costs 2 us a receipt."""
 
 _PATH = re.compile(rb"/cb/([A-Za-z0-9][A-Za-z0-9._-]{0,63})/([0-9a-f]{32})", re.ASCII)
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -75,18 +80,20 @@ class Receiver:
         self._mac = house.keyring.mac_key("reference")
         self._most, self._depth = house.settings.callback_bytes, house.settings.callback_depth
         self._desks = {name: _desk(house, each) for name, each in house.accounts.items() if each.enabled}
+        self._at_point = crash_point if os.environ.get("CRASH_AT") else _nowhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One call: 200 after the event is durable, else a status that says whether to come again."""
         account = "-"
         try:
-            desk, callback = self._who(scope)
+            desk, path, reference = self._who(scope)
             account = desk.account
-            callback = replace(callback, body=await self._body(scope, receive))
+            body = await self._body(scope, receive)
+            callback = self._callback(scope, body, path, reference)
             self._check(desk, callback)
-            crash_point("C11")
+            self._at_point("C11")
             await desk.spool.store([_to_keep(callback)])
-            crash_point("C12")
+            self._at_point("C12")
         except Turned as turned:
             log.warning("%s /cb/%s/- %d %s", scope["method"], account, turned.status, turned.why)
             await answer(send, turned.status, *turned.headers)
@@ -94,15 +101,19 @@ class Receiver:
             log.error("%s /cb/%s/- 503 %s", scope["method"], account, full)  # noqa: TRY400 - the sentence is all there is
             await answer(send, 503, (b"retry-after", str(COME_AGAIN).encode()))
         else:
-            await answer(send, 200)
+            await send({"type": "http.response.start", "status": 200, "headers": TAKEN})
+            await send(END)
 
     async def close(self) -> None:
         """Finish what is being written, and hand the segments to the loader."""
         for desk in self._desks.values():
             await desk.spool.close()
 
-    def _who(self, scope: Scope) -> tuple[Desk, Callback]:
-        """Whose call this is, from method and path alone. One answer for an unknown account and for a wrong secret."""
+    def _who(self, scope: Scope) -> tuple[Desk, bytes, str]:
+        """Whose call this is, from method and path alone, the path, and our reference when it stands there.
+
+        One answer for an unknown account and for a wrong secret.
+        """
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         match = _PATH.fullmatch(path)
         desk = self._desks.get(match[1].decode()) if match else None
@@ -114,23 +125,27 @@ class Receiver:
             raise Turned(404, "no such path")
         if scope["method"] not in METHODS:
             raise Turned(405, "method", (b"allow", b"GET, POST"))
-        return desk, self._callback(scope, path, last if ours else "")
+        return desk, path, last if ours else ""
 
-    def _callback(self, scope: Scope, path: bytes, reference: str) -> Callback:
-        """The event without its body; its URL is the public one of the settings, whatever the Host header says."""
+    def _callback(self, scope: Scope, body: bytes, path: bytes, reference: str) -> Callback:
+        """The event; its URL is the public one of the settings, whatever the Host header says."""
         query = scope["query_string"]
         url = self._base + path + (b"?" + query if query else b"")
         return Callback(
-            b"", scope["method"], url.decode("latin-1"), query.decode("latin-1"), _headers(scope), reference
+            body, scope["method"], url.decode("latin-1"), query.decode("latin-1"), _headers(scope), reference
         )
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body within its limits of size and time; Content-Length is believed only when it says too much."""
+        comes = False
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > self._most):
                 raise _over(413, "too long")
             if name == b"content-encoding" and value.lower() != b"identity":
                 raise _over(415, "packed")
+            comes = comes or name in ANNOUNCED
+        if not comes:  # HTTP/1.1 (RFC 9112, section 6.3): then there is none
+            return b""
         try:
             async with asyncio.timeout(READ_WITHIN):
                 return await self._read(receive)
@@ -178,6 +193,8 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _to_keep(callback: Callback) -> Callback:
     """What goes to the disk: no credentials, and no secret of ours in the URL."""
+    if callback.reference and NOT_KEPT.isdisjoint(callback.headers):
+        return callback
     url = callback.url if callback.reference else re.sub(r"/[0-9a-f]{32}(?=$|\?)", "/-", callback.url, count=1)
     headers = {name: value for name, value in callback.headers.items() if name not in NOT_KEPT}
     return replace(callback, url=url, headers=headers)
@@ -228,4 +245,8 @@ async def answer(send: Send, status: int, *headers: tuple[bytes, bytes]) -> None
     """An answer without a body."""
     start = [(b"content-length", b"0"), NO_STORE, *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": b""})
+    await send(END)
+
+
+def _nowhere(_point: str) -> None:
+    """Nobody asked for a crash."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, chain, islice
 from pathlib import Path
 
 import psycopg
@@ -83,7 +86,13 @@ class Settler:
         Events whose message is not known yet are held for a moment, and their segment with them: the answer is
         on its way to the log. Not `wait`: what is unknown now is stored as unknown.
         """
-        now = time.monotonic()
+        gc.disable()  # tens of thousands of tuples that die together: the collector would walk them again and again
+        try:
+            return self._load(time.monotonic(), wait=wait)
+        finally:
+            gc.enable()
+
+    def _load(self, now: float, *, wait: bool) -> int:
         new = {path: self._groups(path) for path in self._next(now)}
         due = self._due(now, wait=wait)
         groups = [group for of in new.values() for group in of]
@@ -170,14 +179,17 @@ class Settler:
     ) -> list[dict[int, list[Receipt]]]:
         """Write what is found; of each group the events with receipts that are not."""
         unknown: list[dict[int, list[Receipt]]] = [{} for _ in groups]
-        sets: dict[tuple[str, bool], list[tuple[int, int, Receipt]]] = {}
+        sets: dict[tuple[str, bool], list[int]] = {}
         for n, group in enumerate(groups):
-            wanted = sets.setdefault((group.account, ending or group.until <= now), [])
-            wanted += [(n, at, receipt) for at, told in _asked(group) for receipt in told]
-        for (account, last), wanted in sets.items():
-            for at in self._matcher.write(conn, account, [receipt for _, _, receipt in wanted], last=last):
-                n, event, receipt = wanted[at]
-                unknown[n].setdefault(event, []).append(receipt)
+            sets.setdefault((group.account, ending or group.until <= now), []).append(n)
+        for (account, last), members in sets.items():
+            asked = [_asked(groups[n]) for n in members]
+            ends = list(accumulate(len(told) for told in asked))
+            wanted = list(chain.from_iterable(asked))
+            for at in self._matcher.write(conn, account, wanted, last=last):
+                member = bisect_right(ends, at)
+                n, place = members[member], at - ends[member] + len(asked[member])
+                unknown[n].setdefault(_event_of(groups[n], place), []).append(wanted[at])
         return unknown
 
     def _rows(self, group: Group, unknown: dict[int, list[Receipt]]) -> list[receipts.InboxRow]:
@@ -264,11 +276,15 @@ class Settler:
         return found | whole.keys()
 
 
-def _asked(group: Group) -> Iterable[tuple[int, Iterable[Receipt]]]:
+def _asked(group: Group) -> list[Receipt]:
     """The receipts of a group that look for their message: all at first, then the unknown ones."""
-    if group.unknown:
-        return group.unknown.items()
-    return [(at, told) for at, told in enumerate(group.told) if told]
+    return list(chain.from_iterable(group.unknown.values() or filter(None, group.told)))
+
+
+def _event_of(group: Group, place: int) -> int:
+    """Which event holds the receipt at this place of `_asked`."""
+    told = group.unknown.items() or ((at, of) for at, of in enumerate(group.told) if of)
+    return next(islice((at for at, of in told for _ in of), place, None))
 
 
 def _printable(told: list[list[Receipt] | None]) -> list[list[Receipt] | None]:

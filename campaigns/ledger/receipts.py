@@ -82,11 +82,10 @@ def by_reference(
 
 
 def prefer_indexes(conn: psycopg.Connection) -> None:
-    """For the rest of this transaction: a wave's log is never read whole, whatever its statistics say."""
-    conn.execute(
-        "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
-        "SET LOCAL plan_cache_mode = force_generic_plan"
-    )
+    """For the rest of this transaction: no table is read whole, whatever its statistics say, and plans are kept."""
+    for setting in ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"):
+        conn.execute(f"SET LOCAL {setting} = off")
+    conn.execute("SET LOCAL plan_cache_mode = force_generic_plan")
 
 
 # Receipts by the carrier's id, straight into the wave's log: those whose id one answer of the wave names, an answer of
@@ -106,7 +105,9 @@ WITH r AS MATERIALIZED (
             SELECT "window", idx FROM {log} WHERE kind = 'answer' AND provider_ref <> '' AND provider_ref = r.ref
             LIMIT 2) a
     ) l JOIN send_window w ON w.id = l."window"
-    LEFT JOIN retry_item i ON w.kind = 'retry' AND i.wave = w.wave AND i.batch = w.batch AND i.idx = l.idx
+    LEFT JOIN LATERAL (
+        SELECT message_no FROM retry_item
+        WHERE w.kind = 'retry' AND wave = w.wave AND batch = w.batch AND idx = l.idx LIMIT 1) i ON true
     JOIN {message} m ON m.no = CASE w.kind WHEN 'first' THEN l.idx ELSE i.message_no END
     WHERE l.times = 1 AND w.account = %(account)s
         AND (r.number_hash = '\\x00000000000000000000000000000000' OR m.number_hash = r.number_hash){others}
