@@ -33,7 +33,7 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )  # fmt: skip
-"""On every answer, errors too, but a receipt's 200 (callbacks.TAKEN); a route (the API's docs) may set its own value."""
+"""On every answer, errors too, but a receipt's 200 (callbacks.TAKEN); the API's docs have values of their own."""
 OPEN_CALLS = 2000
 """Calls in work at once; more hear 503 at the door."""
 KEEP_ALIVE = 30
