@@ -58,6 +58,8 @@ class Post:
         self.settler = Settler(house)
         with house.begin() as conn:
             row = conn.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()
+        self.turn = 0
+        self.strongest: dict[int, Outcome] = {}
         self.before = row[0] if row else 0  # rows of other tests
         self._journals: list[Journal] = []
 
