@@ -50,6 +50,7 @@ class Settings(BaseModel):
     # Where things lie
     data: Path = Path("var")  # keys, journals, spool, embedded servers; a local disk, never a network one
     carriers_file: Path = shipped.CARRIERS  # accounts and speeds; the data folder's own carriers.toml goes first
+    fonts: Path | None = None  # folder with Times New Roman for PDF papers; None: the system's, else the one of typst
     kill_switch_file: Path = Path("kill-switch")  # while this file exists nothing is sent; relative to data
 
     # What we stand on; None: the embedded server starts, so that a fresh machine needs only Python

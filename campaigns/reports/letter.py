@@ -8,17 +8,13 @@ from typing import Any
 
 from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 
-from campaigns.reports import appendix, decree30, prose
+from campaigns.reports import appendix, decree30, official, prose
 from campaigns.reports.check import check
-from campaigns.reports.decree30 import BODY_LOOK, CENTRED, CLAUSE, NOTE, SECTION, TITLE, Grid, Look
+from campaigns.reports.decree30 import BODY_LOOK, CLAUSE, NOTE, SECTION, TITLE, Grid, Look
 from campaigns.reports.figures import Columns, ReportFigures, WaveFigures
 from campaigns.reports.files import whole_file
 from campaigns.reports.letterhead import Letterhead
 from campaigns.reports.words import NOTHING, figure, share
-
-LEFT_HALF, RIGHT_HALF = 75.8, 89.2  # mm of the head's two columns
-MOTTO_RULE = 56.0  # mm: "Độc lập - Tự do - Hạnh phúc" in 13 pt bold Times New Roman
-PART = 0.42  # of the words' length: between 1/3 and 1/2
 
 
 def write_letter(figures: ReportFigures, head: Letterhead, out: Path) -> Path:
@@ -26,11 +22,11 @@ def write_letter(figures: ReportFigures, head: Letterhead, out: Path) -> Path:
     check(figures)
     paper = decree30.new_paper(prose.bands(figures))
     _properties(paper, figures, head)
-    _head(paper, figures, head)
+    official.head(paper, head, prose.number(head), prose.dated(head, figures))
     _title(paper, figures)
     _addressee(paper, head)
     _body(paper, figures, head)
-    _signature(paper, head)
+    official.signature(paper, head)
     appendix.texts(paper, figures, head)
     appendix.details(paper, figures, head)
     with whole_file(out) as part:
@@ -45,31 +41,13 @@ def _properties(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
     facts.created = facts.modified = figures.as_of.astimezone(UTC).replace(tzinfo=None)
 
 
-def _head(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
-    table = decree30.side_by_side(paper, (LEFT_HALF, RIGHT_HALF), rows=2)
-    office, state = table.cell(0, 0), table.cell(0, 1)
-    decree30.write(office, head.parent.upper(), Look(12, align=ALIGN.CENTER, after=0, first=0))
-    decree30.write(office, head.body.upper(), Look(12, bold=True, align=ALIGN.CENTER, after=0, first=0))
-    decree30.rule(office, PART * decree30.words_width(head.body.upper(), 12), LEFT_HALF)
-    decree30.write(
-        state, "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", Look(12, bold=True, align=ALIGN.CENTER, after=0, first=0)
-    )
-    decree30.write(state, "Độc lập - Tự do - Hạnh phúc", Look(13, bold=True, align=ALIGN.CENTER, after=0, first=0))
-    decree30.rule(state, MOTTO_RULE, RIGHT_HALF)
-    line = Look(13, align=ALIGN.CENTER, before=4, after=0, first=0)
-    decree30.write(table.cell(1, 0), f"Số: {prose.number(head)}", line)
-    decree30.write(
-        table.cell(1, 1),
-        f"{head.place}, {prose.dated(head, figures)}",
-        Look(13, italic=True, align=ALIGN.CENTER, before=4, first=0),
-    )
-
-
 def _title(paper: Any, figures: ReportFigures) -> None:
     subject = f"Kết quả {figures.mandate.campaign}"
     decree30.write(paper, "BÁO CÁO", Look(14, bold=True, align=ALIGN.CENTER, before=12, after=0, first=0, keep=True))
     decree30.write(paper, subject, TITLE)
-    decree30.rule(paper, PART * min(decree30.words_width(subject, 14), decree30.WIDTH), decree30.WIDTH, after=10)
+    decree30.rule(
+        paper, official.PART * min(decree30.words_width(subject, 14), decree30.WIDTH), decree30.WIDTH, after=10
+    )
 
 
 def _addressee(paper: Any, head: Letterhead) -> None:
@@ -175,18 +153,3 @@ def _statements(paper: Any, figures: ReportFigures) -> None:
 
 def _stated(count: int | None) -> str:
     return NOTHING if count is None else figure(count)
-
-
-def _signature(paper: Any, head: Letterhead) -> None:
-    decree30.gap(paper, 6)
-    table = decree30.side_by_side(paper, (85.0, 80.0))
-    places, signer = table.cell(0, 0), table.cell(0, 1)
-    line = Look(11, align=ALIGN.LEFT, after=0, first=0, keep=True)
-    decree30.write(places, "Nơi nhận:", Look(12, bold=True, italic=True, align=ALIGN.LEFT, after=0, first=0, keep=True))
-    for words in ("Như trên;", *(f"{copy};" for copy in head.copies), f"Lưu: {head.archive}."):
-        decree30.write(places, f"- {words}", line)
-    for words in head.signer:
-        decree30.write(signer, words, TITLE)
-    for _ in range(4):  # the signature's and the seal's place
-        decree30.write(signer, "", CENTRED)
-    decree30.write(signer, head.signer_name, Look(bold=True, align=ALIGN.CENTER, after=0, first=0))

@@ -43,6 +43,18 @@ def letterhead_at(day: date, path: Path = HERE) -> Letterhead:
     return _letterhead(found[0])
 
 
+def order_letterhead(day: date, body: str, place: str, path: Path = HERE) -> Letterhead:
+    """The office that writes to carriers: as the file has it for this day and place, else as the mandate names it.
+
+    An office that no file knows leaves symbol, receivers and archive to the clerk.
+    """
+    rows = tomllib.loads(path.read_text("utf-8"))["letterhead"]
+    found = [row for row in rows if _covers(row, day) and row["place"] == place and "order" in row]
+    if len(found) == 1:
+        return _letterhead({**found[0], **found[0]["order"]})
+    return Letterhead(f"UBND tỉnh {place}", body, "…………", place, "", (), "VT, ……", ("GIÁM ĐỐC",))
+
+
 def _covers(row: dict[str, Any], day: date) -> bool:
     return bool(row["valid_from"] <= day <= row.get("valid_until", date.max))
 
