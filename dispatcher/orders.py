@@ -206,7 +206,7 @@ def _fit_as_paper(kept: Kept, name: str) -> None:
 # -- the code for the carrier's engineer -------------------------------------------------------------------------------
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing that is read as something else
-_ALIKE = str.maketrans("OIL", "011", "- \t\r\n.")
+_ALIKE = str.maketrans("OIL", "011", "-\u2011\u2013 \u00a0\t\r\n.")
 
 
 def code_of(house: House, order: int, serial: int) -> str:

@@ -93,7 +93,7 @@ def _text(paper: Any, plan: OrderPlan, mandate: MandateFacts) -> None:
     decree30.write(
         paper, "Gửi nguyên văn nội dung dưới đây, không rút gọn, không bỏ dấu, không thêm nhãn quảng cáo:", BODY_LOOK
     )
-    decree30.draw(paper, Grid([("Nội dung", "")], list(_text_facts(plan)), FACTS, frozenset({0, 1}), size=13))
+    decree30.draw(paper, Grid([("Mục", "Nội dung")], list(_text_facts(plan)), FACTS, frozenset({0, 1}), size=13))
     if plan.choice == "corrected":
         decree30.write(
             paper, f"Nội dung có chỉnh sửa so với {mandate.kind} số {mandate.number}. Lý do: {_stop(plan.reason)}"
@@ -131,15 +131,14 @@ def _report(paper: Any, plan: OrderPlan, issue: Issue) -> None:
     decree30.write(paper, "4. Báo cáo kết quả", CLAUSE)
     decree30.write(
         paper,
-        f"- Doanh nghiệp báo cáo bằng văn bản có chữ ký, kèm số liệu theo mẫu tại Phụ lục, trước hết ngày "
+        f"- Doanh nghiệp báo cáo bằng văn bản có chữ ký, kèm số liệu theo mẫu tại Phụ lục, chậm nhất ngày "
         f"{short_day(plan.deadline)}: số thuê bao, số bản tin, số tin nhắn quy đổi, số bản tin đã đến máy, số không "
         "đến máy theo lý do, theo từng đợt và ngày (theo xã, phường nếu có), và cách chọn thuê bao của địa bàn.",
     )
     ways = "- Số liệu gửi bằng tệp mẫu (.xlsx hoặc .csv) kèm theo"
     if issue.code:
-        ways += f", hoặc nhập tại {issue.url} với mã nộp báo cáo "
-        paragraph = decree30.write(paper, ways)
-        decree30.add(paragraph, issue.code, bold=True)
+        paragraph = decree30.write(paper, f"{ways}, hoặc nhập trực tuyến tại {issue.url}; mã nộp báo cáo: ")
+        decree30.add(paragraph, issue.code.replace("-", "\u2011"), bold=True)  # a code stays on one line
         decree30.add(paragraph, " (chỉ dùng cho yêu cầu này, giao cho người lập báo cáo của doanh nghiệp).")
     else:
         decree30.write(paper, f"{ways}.")
@@ -168,7 +167,8 @@ def _form(paper: Any, plan: OrderPlan, office: Letterhead, issue: Issue) -> None
     )  # fmt: skip
     for words in (
         f"Doanh nghiệp: {plan.carrier_name}. Mã yêu cầu: {issue.order}. Mã kế hoạch: {plan.digest[:12]}.",
-        "Văn bản báo cáo (số, ngày): ……………………………………… Cách chọn thuê bao của địa bàn: ……………………………………………",
+        "Văn bản báo cáo (số, ngày): ………………………………………",
+        "Cách chọn thuê bao của địa bàn: ………………………………………",
     ):
         decree30.write(paper, words, Look(13, align=ALIGN.LEFT, first=0))
     heads = ("Đợt", "Ngày gửi", "Đơn vị (nếu có)", *COUNTS.values(), *FAILURES.values())
@@ -178,8 +178,8 @@ def _form(paper: Any, plan: OrderPlan, office: Letterhead, issue: Issue) -> None
     decree30.draw(paper, Grid([heads], rows, FORM, frozenset({0, 1, 2}), size=11, sums=frozenset({0})))
     decree30.write(
         paper,
-        f"Ghi chú: dòng tổng ghi số thuê bao của đợt lớn nhất; các cột khác là tổng của các đợt. Tin nhắn quy đổi = bản "
-        f"tin × {figure(plan.text.segments)}. Số liệu doanh nghiệp không có thì để trống, không ghi 0.",
+        f"Ghi chú: dòng tổng ghi số thuê bao của đợt lớn nhất; các cột khác là tổng của các đợt. Tin nhắn quy đổi = "
+        f"bản tin × {figure(plan.text.segments)}. Số liệu doanh nghiệp không có thì để trống, không ghi 0.",
         NOTE,
     )
 

@@ -6,11 +6,12 @@ Only what decree30 makes is understood: paragraphs of one or more faces, rules, 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 from docx.enum.section import WD_ORIENT
@@ -30,7 +31,8 @@ LETTERS = "".join(
 SIGNS = "“”–…•₫×≤▲✓‑"
 """Signs that our papers use beside the letters; a font may lack them: typst then takes them from another."""
 _SIDES = {ALIGN.CENTER: "center", ALIGN.RIGHT: "right", ALIGN.LEFT: "left"}
-_STANDARD = "a-2b"
+_ENDLESS = re.compile(r"\w{32}(?=\w)")
+_STANDARD: Literal["a-2b"] = "a-2b"
 
 
 def write_pdf(paper: Any, out: Path, fonts: Path | None = None) -> Path:
@@ -72,17 +74,16 @@ def _draws(family: str, book: typst.Fonts) -> bool:
 def _source(paper: Any, family: str) -> str:
     facts = paper.core_properties
     made = facts.created
-    return "\n".join(
-        [
-            f"#set document(title: {_quoted(facts.title)}, author: {_quoted(facts.author)},"
-            f" date: datetime(year: {made.year}, month: {made.month}, day: {made.day}))",
-            f'#set text(font: ({_quoted(family)}, "Libertinus Serif", "DejaVu Sans Mono"), lang: "vi", size: 14pt,'
-            ' top-edge: "ascender", bottom-edge: "descender", hyphenate: false)',
-            "#set par(leading: 0pt, spacing: 0pt)",
-            "#set block(spacing: 0pt)",
-            *(_section(section, _bands(paper)) for section in paper.sections),
-        ]
+    about = (
+        f"#set document(title: {_quoted(facts.title)}, author: {_quoted(facts.author)},"
+        f" date: datetime(year: {made.year}, month: {made.month}, day: {made.day}))"
     )
+    face = (
+        f'#set text(font: ({_quoted(family)}, "Libertinus Serif", "DejaVu Sans Mono"), lang: "vi", size: 14pt,'
+        ' top-edge: "ascender", bottom-edge: "descender", hyphenate: false)'
+    )
+    even = "#set par(leading: 0pt, spacing: 0pt)\n#set block(spacing: 0pt)"
+    return "\n".join([about, face, even, *(_section(section, _bands(paper)) for section in paper.sections)])
 
 
 def _bands(paper: Any) -> list[str]:
@@ -116,7 +117,7 @@ def _paragraph(paragraph: Any) -> str:
     words = "".join(map(_run, paragraph.runs))
     if _ruled(paragraph):
         sides = f"left: {_pt(shape.left_indent)}pt, right: {_pt(shape.right_indent)}pt"
-        return f"#v({before}pt)#pad({sides}, line(length: 100%, stroke: 0.75pt))#v({after + 2}pt)"
+        return f"#v({before + 2}pt)#pad({sides}, line(length: 100%, stroke: 0.75pt))#v({after + 2}pt)"
     if not words:
         fixed = shape.line_spacing.pt if hasattr(shape.line_spacing, "pt") else decree30.BODY * 1.15
         return f"#v({_short(before + after + fixed)}pt)"
@@ -136,7 +137,12 @@ def _run(run: Any) -> str:
     size = run.font.size.pt if run.font.size else decree30.BODY
     weight = 700 if run.font.bold else 400
     style = "italic" if run.font.italic else "normal"
-    return f'#text(size: {_short(size)}pt, weight: {weight}, style: "{style}", {_quoted(run.text)})'
+    return f'#text(size: {_short(size)}pt, weight: {weight}, style: "{style}", {_quoted(_breakable(run.text))})'
+
+
+def _breakable(words: str) -> str:
+    """Word processors break a hash that is longer than its line; typst needs to be shown where it may."""
+    return _ENDLESS.sub(lambda found: f"{found[0]}\u200b", words)
 
 
 def _ruled(paragraph: Any) -> bool:
@@ -149,7 +155,8 @@ def _table(table: Any) -> str:
     widths = ", ".join(f"{_short(column.width.mm)}mm" for column in table.columns)
     stroke, inset = ("0.5pt", "(x: 1mm, y: 0pt)") if grid else ("none", "0pt")
     side = "center + horizon" if grid else "center + top"
-    heads, rows = [], []
+    heads: list[str] = []
+    rows: list[str] = []
     for row in table.rows:
         cells = "".join(f"[{''.join(_blocks(cell.iter_inner_content()))}]," for cell in row.cells)
         head = row._tr.trPr is not None and row._tr.trPr.find(qn("w:tblHeader")) is not None  # noqa: SLF001 - python-docx has no row marks
