@@ -200,7 +200,7 @@ def _check(terms: Terms, campaign: Campaign) -> None:
                       medium=repr(terms.medium), known=", ".join(MEDIA))  # fmt: skip
     for name, value in (("area", terms.area), ("contact", terms.contact)):
         if not value.strip():
-            raise Problem("the order lacks its {name}; the carrier must know it", name=name)
+            raise Problem("the order lacks its {kind}; the carrier must know it", kind=name)
     first = min(wave.date for wave in campaign.waves)
     if terms.deadline < first:
         raise Problem("the figures are due on {day}, before the first wave ({first})", day=terms.deadline, first=first)

@@ -155,15 +155,18 @@ def read_table(path: Path, plan: OrderPlan, order: int) -> Table:
 
 
 def _workbook(path: Path, plan: OrderPlan, order: int) -> Table:
-    judge(path)
+    try:
+        judge(path)
+    except Problem:  # its sentences are about lists of people
+        raise _damaged(path) from None
     told = _cells(path)
     if "problem" in told:
         raise Problem("{file}: sheet {sheet} is missing or reaches beyond the form; fill in the form that came with the"
                       " order", file=path.name, sheet=repr(SHEET))  # fmt: skip
     _of_this_order(path, told["hidden"], plan, order)
     if told["merged"]:
-        raise Problem("{file}, {sheet}!{cells}: merged cells hide figures; split them", file=path.name, sheet=SHEET,
-                      cells=told["merged"][0])  # fmt: skip
+        raise Problem("{file}, {place}: merged cells hide figures; split them", file=path.name,
+                      place=f"{SHEET}!{told['merged'][0]}")  # fmt: skip
     rows: list[list[Any]] = told["rows"]
     _heads(path, _row(rows, HEAD))
     table = Table(document=_words(_row(rows, DOCUMENT), 3), method=_words(_row(rows, METHOD), 3))
@@ -188,12 +191,12 @@ def _heads(path: Path, row: Sequence[Any]) -> None:
         found = _words(row, at)
         if found != head:
             raise Problem(
-                "{file}, {sheet}!{cell}: the column must be {wanted}, but is {found}; columns may not be moved",
-                file=path.name, sheet=SHEET, cell=f"{LETTER[name]}{HEAD}", wanted=repr(head), found=repr(found),
+                "{file}, {place}: the column must be {wanted}, but is {found}; columns may not be moved",
+                file=path.name, place=f"{SHEET}!{LETTER[name]}{HEAD}", wanted=repr(head), found=repr(found),
             )  # fmt: skip
     if extra := _words(row, len(HEADS)):
-        raise Problem("{file}, {sheet}!{cell}: {found} is no column of the form; take it out", file=path.name,
-                      sheet=SHEET, cell=f"{chr(ord('A') + len(HEADS))}{HEAD}", found=repr(extra))  # fmt: skip
+        raise Problem("{file}, {place}: {found} is no column of the form; take it out", file=path.name,
+                      place=f"{SHEET}!{chr(ord('A') + len(HEADS))}{HEAD}", found=repr(extra))  # fmt: skip
 
 
 def _row(rows: Sequence[list[Any]], at: int) -> list[Any]:
@@ -225,8 +228,12 @@ def _cells(path: Path) -> dict[str, Any]:
     except ValueError:
         found = {}
     if not found:
-        raise Problem("{file} is damaged: it cannot be read as a workbook. Send it again, or as CSV.", file=path.name)
+        raise _damaged(path)
     return found
+
+
+def _damaged(path: Path) -> Problem:
+    return Problem("{file} is damaged: it cannot be read as a workbook. Send it again, or as CSV.", file=path.name)
 
 
 # -- CSV -------------------------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ def assemble(
         found.append(Problem("the return has no row beside its totals; give at least one row for each wave"))
     for name, value in (("document", document), ("method", method)):
         if not value.strip():
-            found.append(Problem("the return does not say its {name}", name=name))
+            found.append(Problem("the return does not say its {kind}", kind=name))
     if found:
         raise found[0] if len(found) == 1 else Problems(found)
     if whole is None:

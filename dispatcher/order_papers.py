@@ -17,8 +17,6 @@ from campaigns.return_sheet import write_csv_template, write_template
 from dispatcher import orders as acts
 from workers.house import House
 
-FORM_PATH = "/bao-cao"
-
 
 def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Path]:
     """Write the letter and the forms into `out`; kind -> path. The letter holds the code of this order."""
@@ -29,7 +27,7 @@ def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Pa
     now = datetime.now(UTC)
     day = order.dated or (campaign.mandate.date if order.plan.rehearsal else local(now).date())
     office = order_letterhead(day, campaign.mandate.addressee, campaign.mandate.place)
-    issue = Issue(order.id, order.number, order.dated, f"{house.settings.url}{FORM_PATH}", code, now)
+    issue = Issue(order.id, order.number, order.dated, f"{house.settings.url}{acts.FORM_PATH}", code, now)
     paper = order_paper(order.plan, mandate.facts(campaign), office, issue)
     stem = f"{order.plan.campaign}-{order.plan.carrier}"
     letter = out / f"{stem}-cong-van.docx"

@@ -22,7 +22,7 @@ from campaigns.ledger.people import Person
 from campaigns.ledger.returns import Arrival, Version
 from campaigns.order import Standing, Terms, make_plan, standing
 from campaigns.reports.words import HANOI, local
-from campaigns.return_checks import Finding, check
+from campaigns.return_checks import check
 from campaigns.returns import Return
 from campaigns.terms import Problem
 from config.carriers import load_carriers
@@ -33,6 +33,8 @@ DAYS_TO_WRITE = 5
 ORDER_BYTES = 1_000_000_000
 """Of files that are kept for one order: whoever holds a code cannot fill the disk."""
 FOLDER = "orders"
+FORM_PATH = "/bao-cao"
+"""Where a carrier's engineer reports."""
 
 
 # -- drafting --------------------------------------------------------------------------------------------------------
@@ -63,18 +65,36 @@ def draft(
         ]
 
 
-def issue(house: House, order: int, person: Person, *, number: str, dated: date, evidence: Path | None = None) -> Order:
+def issue(
+    house: House,
+    order: int,
+    person: Person,
+    *,
+    number: str,
+    dated: date,
+    evidence: Path | None = None,
+    paper: str = "",
+) -> Order:
     """Give an approved order its letter's number; `evidence` is the scan of the signed letter."""
     if not number.strip() or len(number) > 80:  # noqa: PLR2004 - a number is short
         raise Problem("the letter's number is missing or too long: give it as 312/STTTT-BCVT")
-    sha256 = _evidence(house, order, evidence, person.login, "")
+    sha256 = _evidence(house, order, evidence, person.login, paper)
     with house.begin() as conn:
         return orders.issue(conn, order, person.login, number=number.strip(), dated=dated, evidence=sha256)
 
 
-def move(house: House, order: int, person: Person, act: str, *, evidence: Path | None = None, words: str = "") -> Order:
+def move(
+    house: House,
+    order: int,
+    person: Person,
+    act: str,
+    *,
+    evidence: Path | None = None,
+    paper: str = "",
+    words: str = "",
+) -> Order:
     """Acknowledge, run or cancel."""
-    sha256 = _evidence(house, order, evidence, person.login, "")
+    sha256 = _evidence(house, order, evidence, person.login, paper)
     with house.begin() as conn:
         return orders.move(conn, order, person.login, act, evidence=sha256, words=words)
 
@@ -108,9 +128,11 @@ class Incoming:
     values: Mapping[str, Any] | None = None
     table: Path | None = None
     evidence: Path | None = None
+    paper: str = ""  # SHA-256 of a signed paper that was kept before
     document: str = ""
     method: str = ""
     whole: bool = True  # False: the file broke off on its way
+    received: date | None = None  # the day on which the paper came, where a person types it in later
 
 
 def take_return(house: House, order: int, incoming: Incoming, now: datetime | None = None) -> tuple[Version, bool]:
@@ -123,22 +145,25 @@ def take_return(house: House, order: int, incoming: Incoming, now: datetime | No
     evidence = _keep(house, order, incoming.evidence, incoming) if incoming.evidence else None
     try:
         if evidence and incoming.evidence:
-            _fit_as_paper(evidence, incoming.evidence.name)
+            fit_as_paper(evidence, incoming.evidence.name)
         with house.begin() as conn:
             found = orders.get(conn, order)
             given, notes = _read(found, incoming)
-            sha256 = evidence.sha256 if evidence else _earlier_paper(conn, order, given)
-            arrival = Arrival(incoming.way, incoming.person, incoming.origin, source and source.sha256, sha256)
-            findings = judge(found, given, now or datetime.now(UTC), evidence=sha256 is not None)
+            sha256 = evidence.sha256 if evidence else _earlier_paper(conn, found, given, incoming.paper)
+            day = _received(incoming, local(now or datetime.now(UTC)).date())
+            arrival = Arrival(incoming.way, incoming.person, incoming.origin, day, source and source.sha256, sha256)
+            findings = check(found.plan, given, received=day, evidence=sha256 is not None)
             return stored.add(conn, found, given, arrival, findings, notes)
     except Problem as problem:
         _refuse(house, order, incoming, problem, evidence or source)
         raise
 
 
-def judge(order: Order, given: Return, now: datetime, *, evidence: bool) -> list[Finding]:
-    """Every check of a return that comes now."""
-    return check(order.plan, given, received=local(now).date(), evidence=evidence)
+def _received(incoming: Incoming, today: date) -> date:
+    day = incoming.received or today
+    if day > today:
+        raise Problem("a return cannot have come on {day}: that day is still ahead", day=day)
+    return day
 
 
 def _read(order: Order, incoming: Incoming) -> tuple[Return, list[str]]:
@@ -152,9 +177,11 @@ def _read(order: Order, incoming: Incoming) -> tuple[Return, list[str]]:
                             method=incoming.method or table.method)  # fmt: skip
 
 
-def _earlier_paper(conn: psycopg.Connection, order: int, given: Return) -> str | None:
-    """The signed paper of an earlier version that cites the same document."""
-    papers = [each.evidence for each in stored.versions(conn, order) if each.given.document == given.document]
+def _earlier_paper(conn: psycopg.Connection, order: Order, given: Return, named: str) -> str | None:
+    """The paper that is named, else the one of an earlier version that cites the same document."""
+    if named:
+        return _named(conn, order.id, named)
+    papers = [each.evidence for each in stored.versions(conn, order.id) if each.given.document == given.document]
     return next((paper for paper in reversed(papers) if paper), None)
 
 
@@ -184,15 +211,24 @@ def keep(house: House, order: int, path: Path, person: str, origin: str, *, whol
     return kept
 
 
-def _evidence(house: House, order: int, path: Path | None, person: str, origin: str) -> str | None:
+def _evidence(house: House, order: int, path: Path | None, person: str, paper: str) -> str | None:
+    """The SHA-256 of a file that is kept now, or of one that was kept before."""
     if path is None:
-        return None
-    kept = keep(house, order, path, person, origin)
-    _fit_as_paper(kept, path.name)
+        with house.begin() as conn:
+            return _named(conn, order, paper) if paper else None
+    kept = keep(house, order, path, person, "local")
+    fit_as_paper(kept, path.name)
     return kept.sha256
 
 
-def _fit_as_paper(kept: Kept, name: str) -> None:
+def _named(conn: psycopg.Connection, order: int, sha256: str) -> str:
+    if sha256 not in {each.sha256 for each in stored.files(conn, order)}:
+        raise Problem("there is no kept file {sha256}", sha256=sha256[:12])
+    return sha256
+
+
+def fit_as_paper(kept: Kept, name: str) -> None:
+    """Raise Problem for a paper that is too large or empty; it stays kept."""
     if kept.bytes > SCAN_BYTES:
         raise Problem(
             "{file} has {size} MB, a signed paper may have {most}: scan it in grey at 200 dpi. It is kept as {sha256},"

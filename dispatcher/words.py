@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from campaigns.order import OrderState
 from campaigns.terms import Problem as CampaignProblem
 from campaigns.terms import Problems, State, Verdict
 from config.problem import Problem as ConfigProblem
@@ -26,6 +27,10 @@ UNGROUPED = frozenset({"port", "year", "pid", "code", "line", "wave", "audience"
 
 TOLD = frozenset({"state", "act", "kind"})  # fields whose text is a word of ours, to be said in the language
 WORDS = ("planned", "running", "paused", "cancelled", "finished", "pause", "resume", "cancel")  # a wave's, in TOLD
+ORDER_WORDS = (
+    "draft", "approve", "issue", "ack", "run", "return", "accept", "link", "revoke", "refuse",  # acts, in TOLD
+    "area", "contact", "document", "method",  # what an order or a return may lack, in TOLD
+)  # fmt: skip
 NAMES: dict[type[Enum], dict[Any, str]] = {  # one thing has one name in the whole product (console.md, section 2)
     State: {
         State.QUEUED: "queued",
@@ -37,6 +42,16 @@ NAMES: dict[type[Enum], dict[Any, str]] = {  # one thing has one name in the who
         State.SUPPRESSED: "suppressed",
         State.CANCELLED: "cancelled before its turn",
         State.EXPIRED: "expired",
+    },
+    OrderState: {
+        OrderState.DRAFTED: "drafted",
+        OrderState.APPROVED: "approved",
+        OrderState.ISSUED: "issued",
+        OrderState.ACKNOWLEDGED: "acknowledged",
+        OrderState.RUNNING: "the carrier sends",
+        OrderState.RETURNED: "reported",
+        OrderState.ACCEPTED: "return accepted",
+        OrderState.CANCELLED: "withdrawn",
     },
     Verdict: {
         Verdict.ACCEPTED: "valid",

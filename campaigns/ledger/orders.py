@@ -166,7 +166,7 @@ def _locked(conn: psycopg.Connection, order: int) -> Order:
 def _must(order: Order, act: str) -> None:
     if ACTS[act] not in TRANSITIONS[order.state]:
         raise Problem("order {order} is {state}: '{act}' cannot be done with it",
-                      order=str(order.id), state=order.state.value, act=act)  # fmt: skip
+                      order=str(order.id), state=order.state, act=act)  # fmt: skip
 
 
 def must_be_open(order: Order) -> None:
@@ -175,7 +175,7 @@ def must_be_open(order: Order) -> None:
         raise Problem("the return of {carrier} has been accepted: it cannot be changed any more",
                       carrier=order.plan.carrier_name)  # fmt: skip
     if order.state not in OPEN:
-        raise Problem("order {order} is {state}: it takes no return", order=str(order.id), state=order.state.value)
+        raise Problem("order {order} is {state}: it takes no return", order=str(order.id), state=order.state)
 
 
 def note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -33,6 +33,7 @@ class Version:
     evidence: str | None
     notes: list[str]
     findings: list[Finding]
+    received_on: date
     received_at: datetime
 
     @property
@@ -48,6 +49,7 @@ class Arrival:
     way: str
     person: str
     origin: str
+    received_on: date
     source: str | None = None  # SHA-256 of the table's file
     evidence: str | None = None  # SHA-256 of the signed paper
 
@@ -65,10 +67,12 @@ def add(
     version = int(row[0]) if row else 1
     conn.execute(
         "INSERT INTO order_return (order_id, version, digest, document, method, total, way, person, origin, source,"
-        " evidence, notes, checks, failed) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " evidence, notes, checks, failed, received_on)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (order.id, version, given.digest, given.document, given.method, json.dumps(given.total.as_json()), arrival.way,
          arrival.person, arrival.origin, arrival.source, arrival.evidence, json.dumps(notes, ensure_ascii=False),
-         json.dumps([each.as_json() for each in findings], ensure_ascii=False), len(failed(findings))),
+         json.dumps([each.as_json() for each in findings], ensure_ascii=False), len(failed(findings)),
+         arrival.received_on),
     )  # fmt: skip
     _add_rows(conn, order.id, version, given)
     orders.note(
@@ -90,7 +94,7 @@ def _add_rows(conn: psycopg.Connection, order: int, version: int, given: Return)
 
 VERSIONS = (
     "SELECT order_id, version, document, method, total, way, person, origin, source, evidence, notes, checks,"
-    " received_at FROM order_return"
+    " received_on, received_at FROM order_return"
 )
 
 
@@ -121,7 +125,7 @@ def of_digest(conn: psycopg.Connection, order: int, digest: str) -> Version | No
 
 
 def _version(conn: psycopg.Connection, row: Any) -> Version:
-    order, version, document, method, total, way, person, origin, source, evidence, notes, checks, at = row
+    order, version, document, method, total, way, person, origin, source, evidence, notes, checks, day, at = row
     names = ("wave", "day", "unit", *FIGURES)
     rows = conn.execute(
         f"SELECT {', '.join(names)} FROM order_return_row WHERE order_id = %s AND version = %s ORDER BY place",
@@ -130,7 +134,7 @@ def _version(conn: psycopg.Connection, row: Any) -> Version:
     lines = [{**dict(zip(names, each, strict=True)), "day": each[1].isoformat() if each[1] else None} for each in rows]
     given = return_from_json({"document": document, "method": method, "total": total, "rows": lines})
     findings = [Finding(**each) for each in checks]
-    return Version(order, version, given, way, person, origin, source, evidence, notes, findings, at)
+    return Version(order, version, given, way, person, origin, source, evidence, notes, findings, day, at)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

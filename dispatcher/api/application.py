@@ -17,12 +17,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dispatcher.api import audiences, campaigns, papers, waves
+from campaigns.keeping import MOST_BYTES
+from dispatcher.api import audiences, campaigns, carrier_form, orders, papers, waves
 from dispatcher.api.errors import answer_errors
 from dispatcher.api.health import Health
 from dispatcher.api.shapes import Ready, Refusal
 from dispatcher.api.upload import FRAME_BYTES
 from dispatcher.auth import WrongKeys
+from dispatcher.orders import FORM_PATH
 from workers.house import House
 
 VERSION = "1"
@@ -30,9 +32,13 @@ FILES = "/static-offline-docs"
 BODY_BYTES = 65_536
 """Of a request that is not an upload."""
 UPLOADS = "/api/v1/audiences"
+ORDER_UPLOADS = re.compile(rf"/api/v1/orders/[0-9]+/(?:forms|papers)|{FORM_PATH}/nop")
+"""Where carriers' files come in: kept up to keeping.MOST_BYTES, so more than that is taken off the line."""
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 403, 404, 409, 422, 429)}
-PUBLIC = ("/healthz", "/readyz", "/docs", "/openapi.json")
-"""What answers without a key; none of it tells anything about a campaign."""
+PUBLIC = (
+    "/healthz", "/readyz", "/docs", "/openapi.json", FORM_PATH, f"{FORM_PATH}/nop", f"{FORM_PATH}/api",
+)  # fmt: skip
+"""What answers without a key; none of it tells anything about a campaign, but to the holder of an order's code."""
 
 
 def open_api(house: House, *, rehearsal: bool) -> FastAPI:
@@ -42,12 +48,13 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
         description="Ids are text. Errors say what is wrong in Vietnamese or English (Accept-Language).",
     )  # fmt: skip
     api.state.house, api.state.rehearsal = house, rehearsal
-    api.state.wrong_keys = WrongKeys()
+    api.state.wrong_keys, api.state.wrong_codes = WrongKeys(), WrongKeys()
     api.state.imports, api.state.papers = asyncio.Semaphore(1), asyncio.Semaphore(2)
     v1 = APIRouter(prefix="/api/v1")
-    for each in (campaigns, audiences, waves, papers):
+    for each in (campaigns, audiences, waves, orders, papers):
         v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
+    api.include_router(carrier_form.router, responses=REFUSALS)
     _public(api, Health(house))
     answer_errors(api)
     api.add_middleware(Capped, uploads=house.settings.upload_bytes + FRAME_BYTES)
@@ -104,8 +111,13 @@ class Capped:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._uploads if scope["path"] == UPLOADS else BODY_BYTES
+        most = self._most(scope["path"])
         await self._app(scope, _counted(receive, most, _declared(scope)), send)
+
+    def _most(self, path: str) -> int:
+        if ORDER_UPLOADS.fullmatch(path):
+            return 2 * MOST_BYTES
+        return self._uploads if path == UPLOADS else BODY_BYTES
 
 
 def _declared(scope: Scope) -> int:

@@ -16,7 +16,7 @@ from campaigns.ledger.people import Person
 from dispatcher import acts
 from dispatcher.api.errors import NotReadable
 from dispatcher.api.shapes import AudienceGiven, FileGiven, IdInPath
-from dispatcher.api.upload import received
+from dispatcher.api.upload import Room, received
 from dispatcher.auth import HouseOf, Reader, Writer
 from workers.house import House
 
@@ -48,7 +48,7 @@ async def take_list(request: Request, house: HouseOf, person: Writer, response: 
 
     The list is read in a thread, one at a time, in one transaction: all of its rows or none. Its file is deleted.
     """
-    async with received(request, house.folder("incoming"), house.settings.upload_bytes) as upload:
+    async with received(request, house.folder("incoming"), Room(house.settings.upload_bytes)) as upload:
         campaign, path = upload.fields.get("campaign", ""), upload.path
         if not campaign or path is None:
             raise NotReadable("send the list as multipart/form-data with the fields campaign and file")

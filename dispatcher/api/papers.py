@@ -24,6 +24,7 @@ KINDS = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/jsonl; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
 Format = Literal["csv", "jsonl", "xlsx"]
@@ -48,7 +49,7 @@ async def export_wave(
         papers.export(house, int(wave), form, out, person.login, rows=rows)
         return out
 
-    return await _sent(request, house, write)
+    return await sent(request, house, write)
 
 
 @router.get("/{wave}/report", response_class=StreamingResponse)
@@ -60,10 +61,10 @@ async def report_wave(wave: IdInPath, request: Request, house: HouseOf, person: 
 
         return papers.write_report(house, int(wave), folder, person.login)["docx"]
 
-    return await _sent(request, house, write)
+    return await sent(request, house, write)
 
 
-async def _sent(request: Request, house: House, write: Callable[[Path], Path]) -> StreamingResponse:
+async def sent(request: Request, house: House, write: Callable[[Path], Path]) -> StreamingResponse:
     """Write in a thread, two papers at a time, and send the file."""
     two_at_a_time: asyncio.Semaphore = request.app.state.papers
     async with two_at_a_time:

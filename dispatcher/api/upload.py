@@ -33,31 +33,56 @@ PARTS = 8
 
 @dataclass(slots=True)
 class Upload:
-    """What has come: small fields, and one file on the disk."""
+    """What has come: small fields, and the files on the disk; `whole` is False when a body broke off."""
 
     fields: dict[str, str] = field(default_factory=dict)
-    path: Path | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+    whole: bool = False
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the field `file`."""
+        return self.files.get("file")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a body may hold."""
+
+    most: int  # bytes of all files
+    files: tuple[str, ...] = ("file",)  # fields in which a file may come, one each
+    parts: int = PARTS
+    cut: bool = False  # a body that is too large is taken up to the limit, and its caller keeps that much
 
 
 @asynccontextmanager
-async def received(request: Request, folder: Path, most: int) -> AsyncIterator[Upload]:
-    """Take a multipart body; the file is gone when the caller has done with it. Raises Problem."""
+async def received(request: Request, folder: Path, room: Room) -> AsyncIterator[Upload]:
+    """Take a multipart body; the files are gone when the caller has done with them. Raises Problem.
+
+    Where `room.cut` is set, what came of a broken or oversized body is given to the caller instead, with `whole` False.
+    """
     place = folder / secrets.token_hex(8)
     place.mkdir(mode=0o700)
-    sink = _Sink(place, most)
+    sink = _Sink(place, room)
     try:
-        await _fill(request, sink, most + FRAME_BYTES)
+        try:
+            await _fill(request, sink, room)
+        except (NotReadable, TooLarge):
+            sink.close()
+            if not (room.cut and sink.upload.files):
+                raise
+        sink.upload.whole = sink.whole
         yield sink.upload
     finally:
         sink.close()
         shutil.rmtree(place)
 
 
-async def _fill(request: Request, sink: _Sink, most: int) -> None:
+async def _fill(request: Request, sink: _Sink, room: Room) -> None:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise NotReadable("send the list as multipart/form-data with the fields campaign and file")
-    if int(request.headers.get("content-length") or 0) > most:
+    if not room.cut and int(request.headers.get("content-length") or 0) > room.most + FRAME_BYTES:
         raise sink.too_large()
     try:
         parser = MultipartParser(options[b"boundary"], sink.callbacks())
@@ -76,10 +101,10 @@ async def _fill(request: Request, sink: _Sink, most: int) -> None:
 class _Sink:
     """Turns the parser's calls into fields and a file; refuses what is too much."""
 
-    def __init__(self, place: Path, most: int) -> None:
+    def __init__(self, place: Path, room: Room) -> None:
         self.upload = Upload()
         self.whole = False
-        self._place, self._most = place, most
+        self._place, self._room = place, room
         self._header = (b"", b"")
         self._said: dict[bytes, bytes] = {}
         self._name = ""
@@ -97,7 +122,7 @@ class _Sink:
 
     def too_large(self) -> TooLarge:
         """The refusal of a file above the limit."""
-        return TooLarge("a list may have {most} MB: split it into several files", most=self._most // 1_000_000)
+        return TooLarge("a list may have {most} MB: split it into several files", most=self._room.most // 1_000_000)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -107,8 +132,8 @@ class _Sink:
 
     def _begin(self) -> None:
         self._parts += 1
-        if self._parts > PARTS:
-            raise NotReadable("the upload has more than {most} parts", most=PARTS)
+        if self._parts > self._room.parts:
+            raise NotReadable("the upload has more than {most} parts", most=self._room.parts)
         self._said, self._header = {}, (b"", b"")
         self._name, self._text = "", b""
 
@@ -125,14 +150,16 @@ class _Sink:
     def _part(self) -> None:
         _, options = parse_options_header(self._said.get(b"content-disposition", b""))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" in options:
+        if options.get(b"filename"):  # empty: a form's field in which nobody chose a file
             self._open(options[b"filename"].decode("utf-8", "replace"))
 
     def _open(self, name: str) -> None:
-        if self._name != "file" or self.upload.path is not None:
+        if self._name not in self._room.files or self._name in self.upload.files:
             raise NotReadable("send one file, in the field file")
-        self.upload.path = self._place / file_name(name)
-        self._file = self.upload.path.open("xb")
+        place = self._place / self._name
+        place.mkdir(mode=0o700)
+        self.upload.files[self._name] = path = place / file_name(name)
+        self._file = path.open("xb")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
@@ -141,7 +168,7 @@ class _Sink:
                 raise NotReadable("the field {name} is too long", name=self._name[:40])
             return
         self._size += end - start
-        if self._size > self._most:
+        if self._size > self._room.most:
             raise self.too_large()
         self._file.write(data[start:end])
 

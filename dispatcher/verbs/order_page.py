@@ -11,7 +11,7 @@ from campaigns.ledger import orders
 from campaigns.ledger import returns as stored
 from campaigns.ledger.orders import Order
 from campaigns.ledger.returns import Version
-from campaigns.order import MEDIA
+from campaigns.order import MEDIA, OrderState
 from campaigns.return_checks import FAILED, HEADS, OK, Finding
 from campaigns.returns import FIGURES
 from dispatcher.orders import Look
@@ -56,7 +56,7 @@ def show_list(desk: Desk, looks: Sequence[Look]) -> None:
     for each in looks:
         order = each.order
         table.add_row(
-            order.plan.campaign, order.plan.carrier_name, str(order.id), desk.words.say(order.state.value),
+            order.plan.campaign, order.plan.carrier_name, str(order.id), desk.words.value(order.state),
             order.number, desk.words.date(order.plan.deadline), desk.words.number(each.standing.days_left),
             desk.words.say("version {n}", n=each.latest.version) if each.latest else "–",
             _checks(desk, each.latest), desk.words.say(word) if (word := told(each)) else "",
@@ -101,8 +101,9 @@ def show_version(desk: Desk, order: Order, version: Version) -> None:
     desk.out.print(table)
     for words in version.notes:
         desk.out.print(f"  {words}", soft_wrap=True)
-    desk.say("by {who}, {way}, {at}; method: {method}", who=version.person, way=version.way,
-             at=local(version.received_at), method=version.given.method)  # fmt: skip
+    desk.say("came {day}; entered by {who} ({way}), {at}; method: {method}", day=version.received_on,
+             who=version.person, way=version.way, at=local(version.received_at),
+             method=version.given.method)  # fmt: skip
 
 
 def _verdict(desk: Desk, finding: Finding | None) -> tuple[str, str]:
@@ -123,7 +124,13 @@ def show_life(desk: Desk, house: House, order: Order) -> dict[str, Any]:
             orders.events(conn, order.id), stored.files(conn, order.id), stored.versions(conn, order.id)
         )  # fmt: skip
     for event in life:
-        desk.say("{at} {who}: {act} → {state}", at=local(event.at), who=event.person, act=event.act, state=event.state)
+        desk.say(
+            "{at} {who}: {act} → {state}",
+            at=local(event.at),
+            who=event.person,
+            act=event.act,
+            state=OrderState(event.state),
+        )
     for version in versions:
         show_version(desk, order, version)
     for file in files:
@@ -159,7 +166,8 @@ def version_as_json(version: Version) -> dict[str, Any]:
     """A return for programs."""
     return {
         "version": version.version, "way": version.way, "person": version.person, "origin": version.origin,
-        "received_at": version.received_at.isoformat(), "digest": version.given.digest, "source": version.source,
+        "received_on": version.received_on.isoformat(), "received_at": version.received_at.isoformat(),
+        "digest": version.given.digest, "source": version.source,
         "evidence": version.evidence, "notes": version.notes, "return": version.given.as_json(),
         "checks": [each.as_json() for each in version.findings],
     }  # fmt: skip

@@ -90,7 +90,7 @@ def approve(
             show_order(desk, house, found)
             with house.begin() as conn:
                 done.append(orders.approve(conn, found.id, person, plan_hash=digest or found.plan_hash))
-            desk.say("{carrier}: {state}", carrier=found.plan.carrier_name, state=done[-1].state.value)
+            desk.say("{carrier}: {state}", carrier=found.plan.carrier_name, state=done[-1].state)
     desk.answer(orders=[as_json(each) for each in done])
 
 
@@ -167,7 +167,7 @@ def _move(desk: Desk, order: str, login: str, act: str, evidence: Path | None, n
         person = desk.person(house, login, "write", "approve")
         done = [acts.move(house, each.id, person, act, evidence=evidence, words=note) for each in _found(house, order)]
     for each in done:
-        desk.say("{carrier}: {state}", carrier=each.plan.carrier_name, state=each.state.value)
+        desk.say("{carrier}: {state}", carrier=each.plan.carrier_name, state=each.state)
     desk.answer(orders=[as_json(each) for each in done])
 
 
@@ -185,6 +185,9 @@ def take_return(
     ] = None,
     document: Annotated[str, typer.Option(metavar="WORDS", help="the carrier's paper: number and day")] = "",
     method: Annotated[str, typer.Option(metavar="WORDS", help="how the carrier chose the area's subscribers")] = "",
+    received: Annotated[
+        str, typer.Option(metavar="DAY", help="when the carrier's paper came, 2024-08-02; else today")
+    ] = "",
     evidence: Evidence = None,
 ) -> None:
     """Record the next version and show every check beside its figure."""
@@ -193,7 +196,8 @@ def take_return(
         person = desk.person(house, login, "write")
         [found] = _one(_found(house, order), order)
         values, table, way = _given(file, total, row or [])
-        incoming = Incoming(way, person.login, "local", values, table, evidence, document, method)
+        day = _day(received) if received else None
+        incoming = Incoming(way, person.login, "local", values, table, evidence, document, method, received=day)
         version, new = acts.take_return(house, found.id, incoming)
         show_version(desk, found, version)
     if not new:
@@ -243,7 +247,7 @@ def accept(context: typer.Context, order: OrderName, login: Login, note: Note = 
         for found in _found(house, order):
             accepted, version = acts.accept(house, found.id, person, note)
             show_version(desk, found, version)
-            desk.say("{carrier}: {state}", carrier=found.plan.carrier_name, state=accepted.state.value)
+            desk.say("{carrier}: {state}", carrier=found.plan.carrier_name, state=accepted.state)
             done.append(accepted)
     desk.answer(orders=[as_json(each) for each in done])
 
@@ -267,7 +271,7 @@ def link(
             desk.say("{n} codes are void now", n=n)
             desk.answer(order=str(found.id), revoked=n)
             return
-        code, url = acts.link(house, found.id, person.login, renew=renew), f"{house.settings.url}/bao-cao"
+        code, url = acts.link(house, found.id, person.login, renew=renew), f"{house.settings.url}{acts.FORM_PATH}"
     desk.say("{url} opens the form; the code goes into the signed letter, nowhere else", url=url)
     if not desk.json_out:
         desk.out.print(code, style="bold")

@@ -14,7 +14,8 @@ KEPT = (
     "installation", "person", "person_key", "campaign", "carrier", "account", "audience", "audience_file",
     "audience_row", "audience_verdict", "audience_block", "suppression", "wave", "wave_tally", "approval", "batch",
     "send_window", "retry_item", "chunk", "number_block", "wave_count", "wave_skip", "inbox", "journal", "audit",
-    "message_{wave}", "log_{wave}", "alembic_version",
+    "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
+    "order_return_row", "order_code", "kept_file",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -53,6 +54,22 @@ FIXED = {  # columns that nobody but the owner changes
     "message_{wave}": ("no", "unit", "carrier", "number_hash"),
     "log_{wave}": ("chunk", '"window"', "idx", "kind", "outcome", "provider_code", "provider_ref", "at"),
     "alembic_version": ("version_num",),
+    "carrier_order": (
+        "id", "campaign", "version", "carrier", "author", "state", "plan", "plan_hash", "approvals_due", "deadline",
+        "drafted_at",
+    ),
+    "order_approval": ("order_id", "plan_hash", "person", "at"),
+    "order_event": ("order_id", "at", "person", "act", "state", "evidence", "details"),
+    "order_return": (
+        "order_id", "version", "digest", "document", "method", "total", "way", "person", "origin", "source", "evidence",
+        "notes", "checks", "failed", "received_on", "received_at",
+    ),
+    "order_return_row": (
+        "order_id", "version", "place", "wave", "day", "unit", "subscribers", "messages", "segments", "delivered",
+        "unreachable", "barred", "system", "other",
+    ),
+    "order_code": ("order_id", "serial", "digest", "made_by", "made_at"),
+    "kept_file": ("order_id", "sha256", "name", "bytes", "whole", "person", "origin", "at"),
 }  # fmt: skip
 
 OTHER = {

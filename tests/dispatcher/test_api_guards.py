@@ -22,7 +22,7 @@ from fastapi.routing import APIRoute
 from campaigns.ledger import people
 from config.problem import Problem
 from dispatcher import app, auth
-from dispatcher.api import audiences, campaigns, papers, waves
+from dispatcher.api import audiences, campaigns, carrier_form, orders, papers, waves
 from dispatcher.api.application import PUBLIC, open_api
 from dispatcher.api.health import Health, spool_age
 from dispatcher.assemble import Site
@@ -62,7 +62,7 @@ def _scopes(route: APIRoute) -> tuple[str, ...]:
 
 def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
-    modules = (campaigns, audiences, waves, papers)
+    modules = (campaigns, audiences, waves, orders, papers)
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     return [(min(route.methods or {""}), f"/api/v1{route.path}", _scopes(route)) for route in found]
 
@@ -70,7 +70,7 @@ def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
 def test_what_openapi_lists_is_all_there_is(api: FastAPI) -> None:
     listed = {(method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods}
     assert {(method, path) for method, path, _ in _routes()} == {one for one in listed if one[1] not in PUBLIC}
-    mounted = {getattr(route, "path", None) for route in api.routes}
+    mounted = {getattr(route, "path", None) for route in (*api.routes, *carrier_form.router.routes)}
     assert mounted == {*PUBLIC, "/static-offline-docs", None}  # None: the router of all that asks for a key
 
 

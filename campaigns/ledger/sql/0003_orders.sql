@@ -57,6 +57,7 @@ CREATE TABLE order_return (
     notes       jsonb NOT NULL,                  -- how cells were read
     checks      jsonb NOT NULL,                  -- every rule's verdict on the day it came
     failed      smallint NOT NULL CHECK (failed >= 0),
+    received_on date NOT NULL,                   -- as the person says who typed a paper in; else the day of received_at
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (order_id, version),
     UNIQUE (order_id, digest),
