@@ -26,6 +26,10 @@ class OrderState(Enum):
     ACCEPTED = "accepted"
     CANCELLED = "cancelled"
 
+    def __str__(self) -> str:
+        """As English sentences name it; dispatcher/words.py has the words of each language."""
+        return self.value
+
 
 O = OrderState  # noqa: E741 - one letter, as the message's S
 

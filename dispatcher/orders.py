@@ -128,9 +128,9 @@ class Incoming:
     values: Mapping[str, Any] | None = None
     table: Path | None = None
     evidence: Path | None = None
-    paper: str = ""  # SHA-256 of a signed paper that was kept before
     document: str = ""
     method: str = ""
+    paper: str = ""  # SHA-256 of a signed paper that was kept before
     whole: bool = True  # False: the file broke off on its way
     received: date | None = None  # the day on which the paper came, where a person types it in later
 

@@ -136,9 +136,9 @@ def issue(
 def move(
     conn: psycopg.Connection, order: int, person: str, act: str, *, evidence: str | None = None, words: str = ""
 ) -> Order:
-    """Acknowledge, run or cancel; an order that is there already stays as it is."""
+    """Acknowledge, run or cancel; what was done once is not done twice."""
     found = _locked(conn, order)
-    if found.state is ACTS[act]:
+    if act in {event.act for event in events(conn, order)}:
         return found
     _must(found, act)
     note(conn, order, person, act, ACTS[act], evidence=evidence, note=words)

@@ -62,6 +62,12 @@ OF_LOWER_FLOORS: Mapping[str, int] = {
     "wave {wave} is {state}: it cannot be changed by '{act}'": 409,
     "the plan has changed since it was shown: look at it again": 409,
     "typed {typed} recipients, the plan has {n}: look at the plan again": 409,
+    "{login} drafted this order and may not approve it: another person must": 403,
+    "the order has another hash than the one that was shown: look at it again": 409,
+    "order {order} is {state}: '{act}' cannot be done with it": 409,
+    "order {order} is {state}: it takes no return": 409,
+    "the return of {carrier} has been accepted: it cannot be changed any more": 409,
+    "this order was issued as {number} of {day}: it keeps that number": 409,
     "this audience is frozen by a planned wave: make a new one for more files": 409,
 }
 """They know no HTTP, so their sentences are sorted here; any other Problem is 422. A test finds one that changed."""

@@ -122,7 +122,7 @@ def test_the_life_ends_only_in_acceptance_or_withdrawal() -> None:
 def test_the_calendar_says_who_is_silent_and_who_is_overdue(
     state: OrderState, today: dt.date, found: tuple[int, bool, bool, bool]
 ) -> None:
-    """(days left, overdue, silent, chase)"""
+    """Days left, overdue, silent, chase."""
     assert standing(state, DUE, dt.date(2024, 6, 27), today) == found
 
 

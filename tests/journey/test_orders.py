@@ -1,0 +1,403 @@
+"""The whole path of carrier orders by the command line and by HTTP: from the draft to the acceptance, twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import openpyxl
+import pytest
+
+from campaigns import return_sheet
+from campaigns.ledger import registry
+from campaigns.returns import FIGURES
+from dispatcher import acts, assemble, cli
+from dispatcher.assemble import Site
+from tests.cluster import APPROVER, AUTHOR, CAMPAIGN
+from tests.serving import Served, key_of, serving
+from workers.house import House
+
+API = "/api/v1/orders"
+CONTACT = "Phòng Bưu chính, Viễn thông, 0213.000.000"
+REASON = "“Tổng đại” là lỗi chữ; mục 3 viết “Tổng đài 111”"
+NUMBER, DAY = "612/STTTT-BCVT", "2024-06-27"
+TABLES = (
+    "carrier_order",
+    "order_approval",
+    "order_event",
+    "order_return",
+    "order_return_row",
+    "order_code",
+    "kept_file",
+)
+Told = dict[str, Any]
+
+
+def figures(subscribers: int, messages: int, delivered: int) -> dict[str, int]:
+    return {"subscribers": subscribers, "messages": messages, "segments": 4 * messages, "delivered": delivered}
+
+
+ROWS = [
+    {"wave": 1, "day": "2024-07-01", **figures(251_530, 249_800, 240_000)},
+    {"wave": 2, "day": "2024-07-15", **figures(251_000, 249_800, 239_000)},
+    {"wave": 3, "day": "2024-07-30", **figures(251_200, 249_000, 238_000)},
+]
+RIGHT = {"document": "Công văn số 31/VTLC ngày 02/8/2024", "method": "Theo nơi đăng ký thuê bao",
+         "total": figures(251_530, 748_600, 717_000), "rows": ROWS}  # fmt: skip
+WRONG = RIGHT | {"total": figures(251_530, 749_400, 717_000)}
+WRONG_SUM = "Bản tin: các dòng cộng lại 748.600, dòng tổng ghi 749.400, chênh lệch 800"
+
+
+class Face(Protocol):
+    """One way to do everything with an order; `carrier` is whose."""
+
+    carrier: str
+
+    def draft(self) -> str: ...
+    def approve(self, order: str) -> Told: ...
+    def issue(self, order: str) -> Told: ...
+    def acknowledge(self, order: str) -> Told: ...
+    def report(self, order: str, given: Told, scan: Path) -> Told: ...
+    def accept(self, order: str) -> Told: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The command line."""
+
+    site: Site
+    author: str
+    approver: str
+    capsys: pytest.CaptureFixture[str]
+    folder: Path
+    carrier: str = "viettel"
+
+    def run(self, *argv: str, approver: bool = False) -> Told:
+        who, key = (APPROVER.login, self.approver) if approver else (AUTHOR.login, self.author)
+        env = {"DISPATCHER_LANG": "vi", "DISPATCHER_KEY": key}
+        flags = ["--rehearsal", "--data", str(self.site.settings.data), "--json"]
+        as_whom = [] if argv[1] in {"show", "list"} else ["--as", who]
+        code = cli.run([*argv, *as_whom, *flags], env)
+        out, err = self.capsys.readouterr()
+        assert code == 0, err
+        told: Told = json.loads(out.splitlines()[-1])
+        return told
+
+    def draft(self) -> str:
+        told = self.run("order", "draft", "--campaign", CAMPAIGN, "--carrier", self.carrier, "--contact", CONTACT,
+                        "--text", "corrected", "--reason", REASON)  # fmt: skip
+        return str(told["orders"][0]["order"])
+
+    def approve(self, order: str) -> Told:
+        return self.run("order", "approve", order, approver=True)["orders"][0] | {}
+
+    def issue(self, order: str) -> Told:
+        told = self.run("order", "issue", order, "--number", NUMBER, "--date", DAY, "--out", str(self.folder))
+        assert set(told["files"][0]) == {"docx", "pdf", "xlsx", "csv"}
+        return told["orders"][0] | {}
+
+    def acknowledge(self, order: str) -> Told:
+        return self.run("order", "ack", order)["orders"][0] | {}
+
+    def report(self, order: str, given: Told, scan: Path) -> Told:
+        file = self.folder / "figures.json"
+        file.write_text(json.dumps(given), encoding="utf-8")
+        return self.run("order", "return", order, "--file", str(file), "--evidence", str(scan), "--received",
+                        "2024-08-03")  # fmt: skip
+
+    def accept(self, order: str) -> Told:
+        return self.run("order", "accept", order)["orders"][0] | {}
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """The API."""
+
+    served: Served
+    author: str
+    approver: str
+    carrier: str = "vinaphone"
+
+    def post(self, path: str, send: Told, *, approver: bool = False) -> Any:
+        said = self.served.post(f"{API}{path}", self.approver if approver else self.author, send)
+        assert said.status in (200, 201), said.body
+        return said.json
+
+    def draft(self) -> str:
+        wanted = {"campaign": CAMPAIGN, "carriers": [self.carrier], "contact": CONTACT, "text": "corrected",
+                  "reason": REASON}  # fmt: skip
+        return str(self.post("", wanted)[0]["id"])
+
+    def approve(self, order: str) -> Told:
+        whole = self.served.get(f"{API}/{order}", self.approver).json
+        told: Told = self.post(f"/{order}/approve", {"plan_hash": whole["plan_hash"]}, approver=True)
+        return told
+
+    def issue(self, order: str) -> Told:
+        told: Told = self.post(f"/{order}/issue", {"number": NUMBER, "date": DAY})
+        return told
+
+    def acknowledge(self, order: str) -> Told:
+        told: Told = self.post(f"/{order}/ack", {})
+        return told
+
+    def report(self, order: str, given: Told, scan: Path) -> Told:
+        kept = self.served.upload(f"{API}/{order}/papers", self.author, scan.name, scan.read_bytes()).json
+        told: Told = self.post(
+            f"/{order}/returns", {**given, "received": "2024-08-03", "evidence": kept["sha256"]}
+        )  # fmt: skip
+        return told
+
+    def accept(self, order: str) -> Told:
+        told: Told = self.post(f"/{order}/accept", {})
+        return told
+
+
+@pytest.fixture(scope="module")
+def served(site: Site) -> Iterator[Served]:
+    with serving(site) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keys(built: House) -> tuple[str, str]:
+    with built.begin() as conn:
+        campaign = acts.read_definition(built.settings, assemble.definitions() / CAMPAIGN)
+        registry.load_campaign(conn, campaign, AUTHOR.login)
+    return key_of(built, AUTHOR, "read", "write"), key_of(built, APPROVER, "read", "approve")
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    file = tmp_path / "cong-van-31.pdf"
+    file.write_bytes(b"%PDF-1.7\n" + b"\0" * 2000)
+    return file
+
+
+def snapshot(house: House) -> dict[str, list[Any]]:
+    with house.begin() as conn:
+        return {table: sorted(map(repr, conn.execute(f"SELECT * FROM {table}"))) for table in TABLES}
+
+
+def failed(told: Told) -> list[str]:
+    return [each["rule"] for each in told["checks"] if each["verdict"] == "failed"]
+
+
+def the_path(face: Face, scan: Path) -> str:
+    """Draft, approve, issue, acknowledge, a wrong sum, its correction, acceptance: every answer looked at."""
+    order = face.draft()
+    assert face.approve(order)["state"] in {"approved", "accepted"}
+    assert face.issue(order)["number"] == NUMBER
+    assert face.acknowledge(order)["state"] in {"acknowledged", "accepted"}
+    wrong = face.report(order, WRONG, scan)
+    assert failed(wrong) == ["rows_sum_to_totals"]
+    assert WRONG_SUM in [each["vi"] for each in wrong["checks"]]
+    right = face.report(order, RIGHT, scan)
+    assert (wrong["version"], right["version"], failed(right)) == (1, 2, [])
+    assert right["evidence"]
+    assert face.accept(order)["state"] == "accepted"
+    return order
+
+
+@pytest.fixture(params=["cli", "api"])
+def face(
+    request: pytest.FixtureRequest, site: Site, served: Served, keys: tuple[str, str], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Face:  # fmt: skip
+    return Line(site, *keys, capsys, tmp_path) if request.param == "cli" else Http(served, *keys)
+
+
+@pytest.mark.timeout(120)
+def test_the_whole_path_and_a_second_run_changes_nothing(face: Face, built: House, scan: Path) -> None:
+    """Draft to acceptance by each face; run again, the same answers and not one row more."""
+    order = the_path(face, scan)
+    before = snapshot(built)
+    assert the_path(face, scan) == order
+    assert snapshot(built) == before
+    assert any(order in row for row in before["carrier_order"])
+
+
+# -- the other ways in -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An issued order of its own, over HTTP."""
+
+    served: Served
+    key: str
+    order: str
+    code: str
+    house: House
+
+    def form(self, content: bytes, name: str = "mau.xlsx") -> Any:
+        return self.served.upload(f"{API}/{self.order}/forms", self.key, name, content)
+
+    @property
+    def whole(self) -> Told:
+        told: Told = self.served.get(f"{API}/{self.order}", self.key).json
+        return told
+
+    def template(self, kind: str = "xlsx") -> bytes:
+        return self.served.get(f"{API}/{self.order}/papers/{kind}", self.key).body
+
+
+@pytest.fixture
+def desk(served: Served, keys: tuple[str, str], built: House, request: pytest.FixtureRequest) -> Desk:
+    face = Http(served, *keys, carrier="mobifone")
+    wanted = {"campaign": CAMPAIGN, "carriers": ["mobifone"], "contact": request.node.name[:200], "text": "verbatim"}
+    order = str(face.post("", wanted)[0]["id"])
+    face.approve(order)
+    face.issue(order)
+    return Desk(served, keys[0], order, face.post(f"/{order}/link", {})["code"], built)
+
+
+def filled(template: bytes, given: Told, folder: Path) -> bytes:
+    (folder / "mau.xlsx").write_bytes(template)
+    book = openpyxl.load_workbook(folder / "mau.xlsx")
+    page = book[return_sheet.SHEET]
+    page[f"D{return_sheet.DOCUMENT}"], page[f"D{return_sheet.METHOD}"] = given["document"], given["method"]
+    for at, row in enumerate([given["total"], *given["rows"]]):
+        for name in FIGURES:
+            page[f"{return_sheet.LETTER[name]}{return_sheet.TOTAL + at}"] = row.get(name)
+    book.save(folder / "voll.xlsx")
+    return (folder / "voll.xlsx").read_bytes()
+
+
+def test_a_return_comes_as_workbook_csv_code_and_json_and_is_the_same_one(desk: Desk, tmp_path: Path) -> None:
+    """Four ways, one form: the first makes version 1, the other three find it there."""
+    first = desk.form(filled(desk.template(), RIGHT, tmp_path))
+    assert (first.status, first.json["version"], first.json["way"]) == (201, 1, "xlsx")
+    lines = desk.template("csv").decode("utf-8-sig").splitlines()
+    rows = [[desk.order, "tong", "", "", RIGHT["total"]], *([desk.order, r["wave"], r["day"], "", r] for r in ROWS)]
+    cells = [
+        [*map(str, row[:4]), *(str(row[4].get(name, "")) for name in FIGURES), "", ""] for row in rows
+    ]  # fmt: skip
+    cells[0][-2:] = [str(RIGHT["document"]), str(RIGHT["method"])]
+    csv = "\r\n".join([lines[0], *map(",".join, cells)]).encode()
+    by_code = desk.served.call("POST", "/bao-cao/api", send=RIGHT | {"code": desk.code.lower().replace("-", " ")})
+    typed = desk.served.post(f"{API}/{desk.order}/returns", desk.key, RIGHT)
+    for said in (desk.form(csv, "so-lieu.csv"), by_code, typed):
+        assert (said.status, said.json["version"]) == (200, 1), said.body
+    assert [event["act"] for event in desk.whole["events"]].count("return") == 1
+
+
+def test_a_bad_form_is_refused_with_its_cell_and_the_file_is_kept(desk: Desk, tmp_path: Path) -> None:
+    bad = filled(desk.template(), RIGHT | {"total": RIGHT["total"] | {"messages": "khoảng 700"}}, tmp_path)
+    said = desk.served.call(
+        "POST", f"{API}/{desk.order}/forms", key=desk.key, Accept_Language="vi", **multipart("file", "a.xlsx", bad)
+    )
+    assert said.status == 422
+    assert said.json["error"]["message"] == "Báo cáo!E11: 'khoảng 700' không phải số; chỉ gõ chữ số"
+    whole = desk.whole
+    assert (whole["state"], whole["versions"]) == ("issued", [])
+    [kept] = [file for file in whole["files"] if file["name"] == "a.xlsx"]
+    assert kept["bytes"] == len(bad)
+    [refusal] = [event for event in whole["events"] if event["act"] == "refuse"]
+    assert "Báo cáo!E11" in refusal["details"]["problem"]
+
+
+def multipart(field: str, name: str, content: bytes, **fields: str) -> Any:
+    mark = "----grenze"
+    parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()]
+    if name:
+        parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n')
+    end = f"\r\n--{mark}--\r\n" if name else f"--{mark}--\r\n"
+    body = "".join(parts).encode() + content + end.encode()
+    return {"body": body, "Content_Type": f"multipart/form-data; boundary={mark}"}
+
+
+@pytest.mark.parametrize(("size", "whole"), [(60_000_000, True), (210_000_000, False)], ids=["60 MB", "210 MB"])
+def test_a_huge_scan_is_refused_as_paper_and_kept_as_told(desk: Desk, size: int, *, whole: bool) -> None:
+    """60 MB are kept whole; of 210 MB the first 200, and the ledger says that the file is cut."""
+    said = desk.served.call(
+        "POST",
+        f"{API}/{desk.order}/papers",
+        key=desk.key,
+        Accept_Language="en",
+        **multipart("file", "scan.pdf", b"\0" * size),
+    )
+    assert said.status == 422, said.body[:300]
+    assert "not taken as evidence" in said.json["error"]["message"]
+    [kept] = [file for file in desk.whole["files"] if file["name"] == "scan.pdf"]
+    assert (kept["whole"], kept["bytes"] == size) == (whole, whole)
+
+
+# -- the page of the carrier's engineer --------------------------------------------------------------------------------
+
+
+def fields(given: Told, code: str) -> dict[str, str]:
+    found = {"code": code, "document": str(given["document"]), "method": str(given["method"])}
+    found |= {f"total_{name}": str(value) for name, value in given["total"].items()}
+    for at, row in enumerate(given["rows"]):
+        found |= {f"r{at}_{name}": str(value) for name, value in row.items()}
+    return found
+
+
+def test_the_page_takes_a_return_without_a_script_and_without_a_key(desk: Desk) -> None:
+    """Code, form, verdicts; a wrong figure comes back with the form still filled."""
+    call = desk.served.call
+    asked = call("GET", "/bao-cao")
+    assert (asked.status, "<script" in asked.body.decode()) == (200, False)
+    policy = asked.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    opened = call("POST", "/bao-cao", **multipart("", "", b"", code=desk.code))
+    page = opened.body.decode()
+    assert opened.status == 200
+    assert "Toàn dân tích cực tham gia" in page
+    assert 'name="r2_messages"' in page
+    wrong = call(
+        "POST", "/bao-cao/nop",
+        **multipart("paper", "", b"", **(fields(RIGHT, desk.code) | {"total_messages": "nhiều"})),
+    )  # fmt: skip
+    assert (wrong.status, desk.whole["versions"]) == (422, [])
+    assert "total.messages: &#x27;nhiều&#x27; không phải số" in wrong.body.decode()
+    assert 'value="249800"' in wrong.body.decode()
+    taken = call("POST", "/bao-cao/nop", **multipart("paper", "ky.pdf", b"%PDF scan", **fields(WRONG, desk.code)))
+    assert taken.status == 200, taken.body.decode()
+    assert WRONG_SUM in taken.body.decode()
+    [version] = desk.whole["versions"]
+    assert (version["way"], version["person"], version["origin"]) == ("link", "code:1", "127.0.0.1")
+    assert version["evidence"]
+
+
+def test_a_code_opens_until_it_is_revoked_or_the_return_is_accepted(desk: Desk) -> None:
+    api = "/bao-cao/api"
+    wrong = desk.served.call("POST", api, send=RIGHT | {"code": "AAAAA-AAAAA-AAAAA-AAAAA"})
+    assert wrong.status == 401
+    fresh = desk.served.post(f"{API}/{desk.order}/link", desk.key, {"renew": True}).json["code"]
+    assert fresh != desk.code
+    assert desk.served.call("POST", api, send=RIGHT | {"code": desk.code}).status == 401
+    assert desk.served.call("POST", api, send=RIGHT | {"code": fresh}).status == 201
+    desk.served.post(f"{API}/{desk.order}/accept", desk.key, {"note": "bản giấy đến sau"})
+    late = desk.served.call("POST", api, send=WRONG | {"code": fresh}, Accept_Language="en")
+    assert late.status == 409
+    assert "accepted" in late.json["error"]["message"]
+    with desk.house.begin() as conn:
+        stored = repr(conn.execute("SELECT * FROM order_code").fetchall())
+        logged = repr(conn.execute("SELECT details FROM order_event UNION ALL SELECT details FROM audit").fetchall())
+    plain = re.sub("-", "", fresh)
+    assert plain not in stored + logged
+    assert fresh not in stored + logged
+
+
+def test_guessing_codes_is_braked(desk: Desk) -> None:
+    statuses = {desk.served.call("POST", "/bao-cao/api", send=RIGHT | {"code": f"X{n}"}).status for n in range(25)}
+    assert statuses == {401, 429}
+    assert desk.served.call("POST", "/bao-cao/api", send=RIGHT | {"code": desk.code}).status == 201
+
+
+def test_the_list_names_the_silent_and_the_overdue(
+    site: Site, keys: tuple[str, str], desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = Line(site, *keys, capsys, tmp_path)
+    listed = {each["order"]: each for each in line.run("order", "list", "--today", "2024-08-06")["orders"]}
+    mine = listed[desk.order]
+    assert (mine["state"], mine["days_left"], mine["overdue"], mine["silent"]) == ("issued", -1, True, True)
+    assert dt.date.fromisoformat(mine["deadline"]) == dt.date(2024, 8, 5)
