@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,11 +21,20 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import smpp_job
-from benchmarks.carrier import machine, tidy_on_sigterm
+from benchmarks.carrier import dying_with_us, machine, tidy_on_sigterm
 
 TAIL = smpp_job.FAULTS.receipt_delay * 1.8 * 2  # seconds from the last acceptance to its repeated receipt
 SLOWER, FATTER = 1.2, 1.1
 WATCHED = "work-"  # names of workers begin so; the parent reads and plans the list, which is not the job
+
+
+def job(size: int) -> dict[str, Any]:
+    """One job in a process of its own: workers are forked from it and inherit what an earlier job left."""
+    words = dying_with_us([sys.executable, smpp_job.__file__, "--recipients", str(size), "--json"])
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        told = subprocess.run(words, check=True, stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": folder})  # noqa: S603 - our own script
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
 
 
 def line(found: dict[str, Any]) -> str:
@@ -62,8 +73,7 @@ def main() -> None:
     tidy_on_sigterm()
     jobs: list[dict[str, Any]] = []
     for size in sorted(map(int, wanted.sizes.split(","))):
-        with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-            jobs.append(smpp_job.measure(size, Path(folder)))
+        jobs.append(job(size))
         print(line(jobs[-1]), flush=True, file=sys.stderr if wanted.json else sys.stdout)
     ratios = {name: ratio for job in jobs[:-1] for name, ratio in verdicts(job, jobs[-1]).items()}
     good = not any(job["twice"] for job in jobs)

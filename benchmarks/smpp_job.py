@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -85,19 +86,34 @@ class _Job:
     def run(self) -> dict[str, Any]:
         assemble.prepare(self.site)
         truth = self.site.settings.data / "carriers" / "job"
-        planning = assemble.house(self.site)
         began = time.monotonic()
-        wave = self._plan(planning)
+        self._plan_apart()
         planned = time.monotonic() - began
-        planning.engine.dispose()
         self.site = crew.start_simulators(self.crew, self.site, truth, self.faults)
         crew.start_work(self.crew, self.site)
         house = assemble.house(self.site)
+        with house.begin() as conn:
+            wave = waves.all_waves(conn)[0]
         with self._watched():
             before = _cpu(self.crew)
             seconds = self._send(house, wave)
             used = {name: at_end - before.get(name, 0.0) for name, at_end in sorted(_cpu(self.crew).items())}
         return self._figures(house, wave, (seconds, planned), used)
+
+    def _plan_apart(self) -> None:
+        """Plan in a process of its own: workers are forked from this one and would inherit what planning held."""
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                self._plan(assemble.house(self.site))
+                code = 0
+            finally:
+                if code:
+                    traceback.print_exc()
+                os._exit(code)
+        if os.waitpid(pid, 0)[1]:
+            raise SystemExit("planning failed")
 
     def _plan(self, house: House) -> Wave:
         file = house.settings.data / "list.csv"
