@@ -169,24 +169,6 @@ def _sent(play: Stage, wave: Wave) -> int:
     return sum(n for state, n in play.counts(wave).items() if state in SENT)
 
 
-@pytest.mark.parametrize("point", ["C1:1", "C2:1", "C3:1", "C4:3", "C6:2", "C7:2"])
-def test_killed_at_a_named_place(play: Stage, started: Started, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
-    """Before the first byte (C1-C3) nothing becomes uncertain, later what was on the wire; none twice, none lost."""
-    wave = started(n=200, account=ACCOUNT, seed=sum(map(ord, point)))
-    play.carrier()
-    monkeypatch.setenv("CRASH_AT", point)
-    first = play.sender(licence=600, window=40)
-    play.go_on(wave, lambda: os.waitid(os.P_PID, first, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
-    assert play.end(first) == -signal.SIGKILL
-    monkeypatch.delenv("CRASH_AT")
-    play.sender()
-    counts = play.finish(wave)
-    assert counts.get(State.UNCERTAIN, 0) <= (0 if point[:2] in {"C1", "C2", "C3"} else 40)
-    play.go_on(wave, lambda: _sent(play, wave) == len(play.taken()))
-    assert sum(play.counts(wave).values()) == 200
-    assert sound(play, wave)
-
-
 def test_a_stopped_worker_keeps_its_windows(play: Stage, started: Started) -> None:
     """SIGSTOP beyond the lease while another worker takes the rest: resumed, it sends nothing that is not its own."""
     wave = started(n=400, account=ACCOUNT)
