@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench drill clean
+.PHONY: help demo test test-all check bench drill sabotage clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' \
@@ -30,6 +30,9 @@ bench: .venv/dev  ## the figures of README.md, measured on this machine
 
 drill: .venv/runtime  ## kill, cut and stop things on purpose, and count what became of the messages
 	@$(BIN)/python -m dispatcher drill $(ARGS)
+
+sabotage: .venv/runtime  ## seven drills, each with one protection taken away: each must fail
+	@$(BIN)/python -m dispatcher drill --without all $(ARGS)
 
 clean:  ## remove what was made here, except var/ (your data)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

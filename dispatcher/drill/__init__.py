@@ -7,6 +7,8 @@ reliability.md is asked at the end. docs/decisions/015-drill.md says how, and wh
 from __future__ import annotations
 
 from dispatcher.drill.run import run
+from dispatcher.drill.sabotage import WITHOUT, wishes_of
+from dispatcher.drill.table import run as run_table
 from dispatcher.drill.wishes import Wishes
 
-__all__ = ["Wishes", "run"]
+__all__ = ["WITHOUT", "Wishes", "run", "run_table", "wishes_of"]

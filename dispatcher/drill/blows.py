@@ -22,6 +22,7 @@ from campaigns.ledger import probes, unrest, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from dispatcher.crew import WORK
+from dispatcher.drill.backintime import go_back
 from dispatcher.drill.begin import APPROVER
 from dispatcher.drill.marks import Marks
 from dispatcher.drill.stage import Stage
@@ -33,7 +34,7 @@ from workers.house import House
 TICK = 0.005
 EVERY = (0.2, 0.8)
 """Seconds between two blows."""
-ON_THE_WIRE = 3.0
+ON_THE_WIRE = 12.0
 """Seconds waited for a victim with something unanswered: a blow to an idle one proves nothing."""
 STUCK = 12.0
 """Seconds after which a worker that does not reach its named point is killed where it is."""
@@ -64,6 +65,8 @@ class Striker:
     _points: dict[str, list[str]] = field(default_factory=dict)
     _stopped: set[str] = field(default_factory=set)
     _going: int = 0  # blows that take time and are not over
+    _calm: bool = False  # no new blow begins
+    _story: bool = False  # the database is still to go back in time
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -72,14 +75,26 @@ class Striker:
         agenda = self._agenda()
         self._begin(self._deal(agenda))
         self._begin(self._probe())
+        if self.stage.wishes.mix.restore:
+            story = go_back(self.stage, self.house, self.wave, self.marks, self._quieten, self._stop_for_good)
+            self._begin(self._telling(story))
         if self.stage.wishes.mix.lines:
             self._begin(moods(self.stage, self.dice, self.marks))
         until = time.monotonic() + 4 * self.stage.wishes.seconds + 60
-        while time.monotonic() < until and (agenda or self._going or self._points_left()) and self._work_left():
+        while time.monotonic() < until and self._anything_left(agenda):
             self.turn()
         self._running.clear()
         for name in list(self._stopped):
             self._signal(name, signal.SIGCONT)
+
+    def _anything_left(self, agenda: list[Callable[[], Steps]]) -> bool:
+        points = self._points_left()
+        return bool(self._going or self._story or ((agenda or points) and self._work_left()))
+
+    def _telling(self, story: Steps) -> Steps:
+        self._story = True
+        yield from story
+        self._story = False
 
     def turn(self) -> None:
         """One look at the crew, one step of each blow that is due."""
@@ -134,6 +149,8 @@ class Striker:
     def _deal(self, agenda: list[Callable[[], Steps]]) -> Steps:
         while agenda:
             yield self.dice.uniform(*EVERY)
+            if self._calm:
+                continue
             self._begin(self._counted(agenda.pop()()))
 
     def _counted(self, steps: Steps) -> Steps:
@@ -167,7 +184,7 @@ class Striker:
 
     def _arm(self) -> None:
         """The next fork of a dead process dies at a named point, while there are any left for it."""
-        for name, hand in self.stage.crew.hands.items():
+        for name, hand in self.stage.crew.hands.items() if not self._calm else ():
             sends = name in self._senders()
             points = self._points.get("" if sends else name, [])
             if sends and len(self.marks.armed.keys() & set(self._senders())) >= AT_ONCE:
@@ -178,7 +195,7 @@ class Striker:
                 hand.crash_at = f"{point}:{self.dice.randint(1, 2)}:{self.stage.truths / account}"
                 self.marks.arm(name, point)
         for name in self.marks.stuck(STUCK):
-            if self.stage.crew.hands[name].pid and name not in self._stopped:
+            if self._alive(name) and self.marks.open_now(name) > 0:
                 self.marks.kill(name)
         while self.marks.missed:  # it waits for the next fork
             name, point = self.marks.missed.pop()
@@ -187,7 +204,7 @@ class Striker:
     def _points_left(self) -> bool:
         """Whether a named point waits; one whose process lives on unarmed is set off by a kill."""
         left = [owner for owner, points in self._points.items() if points]
-        if left and not self._going and not self.marks.armed:
+        if left and not self._going and not self._calm and not self.marks.armed:
             owner = self.dice.choice(left)
             self._begin(self._counted(self._kill([owner] if owner else self._senders())))
         return bool(left) or bool(self.marks.armed)
@@ -253,6 +270,27 @@ class Striker:
         yield 1.0
         self.stage.crew.dismiss(spare)
 
+    def _quieten(self) -> bool:
+        """Begin no new blow; whether those that were under way are over, and everybody lives."""
+        self._calm = True
+        for control in self.stage.accounts():
+            self.stage.switch(control, Mode.CLEAR)
+        whole = all(hand.pid for hand in self.stage.crew.hands.values())
+        return not self._going and not self.marks.armed and not self._stopped and whole
+
+    def _stop_for_good(self) -> Callable[[], None]:
+        """Stop the sender with the most to do; what is given back kills it and lets blows fall again."""
+        name = WORK + "sim-smpp"
+        self._stopped.add(name)
+        self._signal(name, signal.SIGSTOP)
+
+        def end() -> None:
+            self._signal(name, signal.SIGKILL)
+            self._stopped.discard(name)
+            self._calm = False
+
+        return end
+
     # -- servers -------------------------------------------------------------------------------------------------
 
     def _flush(self) -> Steps:
@@ -313,6 +351,8 @@ class Striker:
         """Try to break each constraint beside the real work, again and again."""
         while True:
             yield PROBING
+            if self._calm:
+                continue
             with suppress(psycopg.OperationalError), self.house.begin() as conn:
                 conn.execute("SET LOCAL lock_timeout = '500ms'")
                 wave, broken = self.wave.id, self.marks.broken

@@ -28,6 +28,12 @@ class Case:
     truth: Truth
     ledger: Ledger
 
+    def journalled(self) -> set[int]:
+        """Windows that a journal of this drill names."""
+        folder = self.stage.settings.data / "journals"
+        texts = (path.read_text(encoding="ascii", errors="replace") for path in folder.rglob("*.journal"))
+        return {int(line.split(" ")[1]) for text in texts for line in text.splitlines() if line.startswith("W ")}
+
     @property
     def duplicates(self) -> int:
         """Numbers that carriers took more than once."""
@@ -51,9 +57,11 @@ class Case:
 
     @property
     def receipts_lost(self) -> int:
-        """Receipts that our side acknowledged and that no line of the log shows."""
+        """Receipts that our side acknowledged and that neither the log nor the inbox of unknown ones shows."""
         shown: dict[int, set[Outcome]] = {}
         for line in self.ledger.lines:
             if line.kind == "receipt":
                 shown.setdefault(self.ledger.numbers[line.no], set()).add(Outcome(line.outcome))
+        for number, outcome in self.ledger.kept:
+            shown.setdefault(number, set()).add(outcome)
         return sum(len(told - shown.get(number, set())) for number, told in self.truth.told.items())

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from campaigns.ledger import reading, unrest
+import psycopg
+
+from campaigns.ledger import reading, receipts, unrest
 from campaigns.ledger.unrest import Line, Retry, Window
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome, State
 from providers.simulator.truth import Taken, read_taken
+from workers import spool
 from workers.house import House
 
+MOST = 1_000_000
 WORDS = {"delivered": Outcome.DELIVERED, "undelivered": Outcome.UNDELIVERED}
 
 
@@ -40,6 +44,7 @@ class Ledger:
     retries: list[Retry] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     counters: dict[tuple[str, int], int] = field(default_factory=dict)
+    kept: set[tuple[int, Outcome]] = field(default_factory=set)  # (number, outcome) in the inbox, matched to nobody
 
     def attempts(self) -> dict[tuple[int, int], set[Outcome]]:
         """(message no, attempt) -> all evidence of it."""
@@ -48,12 +53,21 @@ class Ledger:
             found.setdefault((line.no, line.attempt), set()).add(Outcome(line.outcome))
         return found
 
-    def intended(self) -> dict[int, float]:
-        """Number -> when its first intent was committed (unix time): every number that a window ever covered."""
+    def intended(self, set_back_at: float, journalled: Collection[int]) -> dict[int, float]:
+        """Number -> when its first intent was committed (unix time): every number that a window ever covered.
+
+        A window that came back from a journal after the database was set back was committed before its first byte:
+        the journal names it before it names any byte.
+        """
         by_batch: dict[tuple[str, int], list[Window]] = {}
         for window in self.windows:
             by_batch.setdefault((window.kind, window.batch), []).append(window)
-        places = [(no, at) for ws in by_batch.values() for w in ws for no, at in self._covered(w)]
+        places = [
+            (no, 0.0 if at >= set_back_at and w.id in journalled else at)
+            for ws in by_batch.values()
+            for w in ws
+            for no, at in self._covered(w)
+        ]
         first: dict[int, float] = {}
         for no, at in places:
             if no in self.numbers:
@@ -101,4 +115,15 @@ def ledger(house: House, wave: Wave) -> Ledger:
         found.retries = unrest.retries(conn, wave.id)
         found.lines = unrest.lines(conn, wave.id)
         found.counters = unrest.counters(conn, wave.id)
+        found.kept = _kept(house, conn)
+    return found
+
+
+def _kept(house: House, conn: psycopg.Connection) -> set[tuple[int, Outcome]]:
+    """What unknown receipts say: durable, though nobody's: a repeat of one that was matched by its number alone."""
+    found = set()
+    for _, _, account, raw in receipts.unknown(conn, MOST, 0):
+        events = spool.opened(house.keyring.open(raw, account.encode()))
+        provider = house.build(house.accounts[account])
+        found |= {(each.number, each.outcome) for told in provider.receipts_of(events) for each in told or ()}
     return found

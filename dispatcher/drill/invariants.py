@@ -17,7 +17,10 @@ from dispatcher.drill.case import Case
 
 def intent_first(case: Case) -> str:
     """I1: each acceptance has an intent that was committed before it."""
-    intended, key = case.ledger.intended(), case.house.keyring.mac_key("reference")
+    intended, key = (
+        case.ledger.intended(case.marks.set_back_at, case.journalled()),
+        case.house.keyring.mac_key("reference"),
+    )
     windows = {window.id for window in case.ledger.windows}
     wrong = 0
     for lines in case.truth.lines.values():
@@ -34,7 +37,11 @@ def one_open_attempt(case: Case) -> str:
         overlaps = unrest.overlaps(conn, case.wave.id)
     proof = {Outcome.NOT_SENT, Outcome.DEFERRED}
     attempts = case.ledger.attempts()
-    bare = sum(1 for r in case.ledger.retries if not proof & attempts.get((r.message_no, r.attempt - 1), set()))
+    bare = sum(
+        1
+        for r in case.ledger.retries
+        if r.attempt > 0 and not proof & attempts.get((r.message_no, r.attempt - 1), set())
+    )
     return f"{overlaps} windows overlap, {bare} retries without proof" if overlaps or bare else ""
 
 
@@ -154,6 +161,7 @@ def check(case: Case) -> dict[str, str]:
     """Every invariant with what broke it, "" when it holds."""
     found = {name: ask(case) for name, ask in CHECKS.items()}
     found["I10 stop means stop"] = ""
+    found["I14 restore safe"] = ""
     for told in case.marks.broken:
         number, _, why = told.partition(": ")
         name = next(name for name in found if name.split()[0] == number)

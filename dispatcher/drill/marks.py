@@ -56,6 +56,7 @@ class Marks:
 
     stage: Stage
     kills: int = 0
+    set_back_at: float = float("inf")  # unix time at which the database went back in time
     effective: int = 0
     unanswered: int = 0
     probes: int = 0

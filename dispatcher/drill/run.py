@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from config.settings import Settings
-from dispatcher.drill import begin, evidence, invariants, rest, sealed, stage, summary
+from dispatcher.drill import begin, evidence, invariants, rest, sabotage, sealed, stage, summary
 from dispatcher.drill.blows import Striker
 from dispatcher.drill.case import Case
 from dispatcher.drill.marks import Marks
@@ -46,7 +46,11 @@ def run(settings: Settings, wishes: Wishes, words: Words) -> int:
 def _drill(place: Stage) -> tuple[dict[str, Any], dict[str, str]]:
     """Set up, strike, wait until nothing moves, compare."""
     begun = begin.Begun()
+    if place.wishes.without:
+        sabotage.spoil_python(place.wishes.without)
     wave = begin.begin(place, begun)
+    if place.wishes.without:
+        sabotage.spoil_database(place.wishes.without, place, wave)
     stage.go_to_work(place, time.time())
     house, marks = place.house(), Marks(place)
     striker = Striker(place, wave, house, random.Random(place.wishes.seed), marks)  # noqa: S311 - a repeatable drill

@@ -86,7 +86,7 @@ def opened(settings: Settings, wishes: Wishes) -> Iterator[Stage]:
 def go_to_work(stage: Stage, now: float) -> None:
     """Carriers, their lines, the receiver and the workers; narrow wires, so that the work lasts."""
     reached = replace(stage.site, callback_base=f"http://127.0.0.1:{crew.free_port(stage.settings)}")
-    faults = replace(wished.FAULTS, seed=stage.wishes.seed)
+    faults = replace(stage.wishes.faults, seed=stage.wishes.seed)
     reached = crew.start_simulators(stage.crew, reached, stage.truths, faults)
     stage.site = replace(reached, overrides=_lines(stage, reached.overrides))
     _set_width(stage, now, wide=False)

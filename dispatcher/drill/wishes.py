@@ -54,11 +54,13 @@ class Wishes:
     production_times: bool = False
     without: str = ""
     mix: Mix = field(default_factory=Mix)
+    faults: Faults = FAULTS
 
     @property
     def seconds(self) -> float:
         """How long the blows take, about."""
-        return 15.0 + self.kills * BLOW + 4.0 * (self.mix.postgres + self.mix.valkey + self.mix.pauses)
+        outages = self.mix.postgres + self.mix.valkey + self.mix.pauses + 2 * self.mix.restore
+        return 15.0 + self.kills * BLOW + 4.0 * outages + 2.0 * len(self.mix.stops)
 
     def rate(self, account: str) -> float:
         """Messages a second of an account, such that it has work for as long as the blows last."""

@@ -56,6 +56,12 @@ def drill(
     production_times: Annotated[  # noqa: FBT002 - a switch of the command line
         bool, typer.Option("--production-times", help="leases of 60 s and so on, instead of times scaled for a drill")
     ] = False,
+    without: Annotated[
+        str, typer.Option(metavar="NAME", help="take one protection away, or each in turn with `all`: it must fail")
+    ] = "",
+    like: Annotated[
+        str, typer.Option(metavar="NAME", help="the blows of --without NAME, with the protection in its place")
+    ] = "",
 ) -> None:
     """Run the drill, in a data folder of its own."""
     import time  # noqa: PLC0415 - one use
@@ -65,8 +71,16 @@ def drill(
 
     desk = desk_of(context)
     data = desk.data or Path(desk.env.get("DISPATCHER_DATA") or "var") / "drill" / f"{time.time_ns():x}"
+    if without == "all":
+        raise typer.Exit(kills_on_purpose.run_table(data, ["--seed", str(seed)] if seed else [], desk.words))
     settings = load(desk.env, data=data, profile="rehearsal" if production_times else "drill")
-    wishes = kills_on_purpose.Wishes(messages, kills, seed or int(time.time()), production_times)
+    wishes = kills_on_purpose.Wishes(messages, kills, seed or int(time.time()), production_times, without)
+    for name in filter(None, (without, like)):
+        if name not in kills_on_purpose.WITHOUT:
+            raise Problem("there is no protection called {name}: take one of {known}", name=name,
+                          known=", ".join(kills_on_purpose.WITHOUT))  # fmt: skip
+        small = replace(wishes, messages=min(messages, 1500))
+        wishes = kills_on_purpose.wishes_of(name, small)
     raise typer.Exit(kills_on_purpose.run(settings, wishes, desk.words))
 
 
