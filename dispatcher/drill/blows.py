@@ -40,12 +40,14 @@ STUCK = 12.0
 """Seconds after which a worker that does not reach its named point is killed where it is."""
 IN_FORCE = 2.0
 """Seconds after which a person's stop must hold at the carrier (ledger: section 9)."""
-PROBING = 2.0
+PROBING = 1.0
 """Seconds between two attempts to break the ledger's constraints."""
 AT_ONCE = 2
 """Senders that are to die at a named point at the same time; the others are for random kills and stops."""
 WEIGHT = {"work-sim-smpp": 5, "work-sim-esms": 3}
 """How much likelier than others a process is to be killed: most messages are theirs."""
+PROBES = 3
+"""Rounds of such attempts that a drill must hold at least."""
 NEARLY_ALL = 0.97
 """Share of the wave after which what is left are retries and refusals: a kill would find nobody at work."""
 
@@ -89,7 +91,8 @@ class Striker:
 
     def _anything_left(self, agenda: list[Callable[[], Steps]]) -> bool:
         points = self._points_left()
-        return bool(self._going or self._story or ((agenda or points) and self._work_left()))
+        tried = self.marks.probes >= PROBES
+        return bool(self._going or self._story or ((agenda or points or not tried) and self._work_left()))
 
     def _telling(self, story: Steps) -> Steps:
         self._story = True
@@ -363,7 +366,7 @@ class Striker:
                 refused = probes.old_lease(conn, wave)
                 if refused:
                     broken.append("I6: an intent under an old lease went through")
-                self.marks.probes += 1
+                self.marks.probes += refused is not None
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         if pid := self.stage.crew.hands[name].pid:

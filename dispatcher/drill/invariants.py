@@ -162,7 +162,7 @@ def check(case: Case) -> dict[str, str]:
     found = {name: ask(case) for name, ask in CHECKS.items()}
     found["I10 stop means stop"] = ""
     found["I14 restore safe"] = ""
-    for told in case.marks.broken:
+    for told in dict.fromkeys(case.marks.broken):
         number, _, why = told.partition(": ")
         name = next(name for name in found if name.split()[0] == number)
         found[name] = "; ".join(filter(None, (found[name], why)))

@@ -124,7 +124,7 @@ def _no_incarnation() -> None:
 
 WITHOUT: dict[str, Without] = {
     "journal": Without("I3", "what the dead had on the wire is believed not sent",
-                       replace(QUIET, points=("C5", "C6")), 8, in_python=_no_journal),
+                       replace(QUIET, points=("C5", "C6")), 10, in_python=_no_journal),
     "flock": Without("I3", "a stopped writer counts as dead",
                      replace(QUIET, stops=(0.5,) * 8), 1, in_python=_no_flock),
     "lease": Without("I6", "T1 and claims do not look at leases", QUIET, 2,
