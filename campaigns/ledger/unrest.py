@@ -70,22 +70,11 @@ OVERLAPS = """
 SELECT count(*) FROM send_window a JOIN send_window b ON a.wave = b.wave AND a.kind = b.kind AND a.batch = b.batch
 AND a.id < b.id AND a.lo < b.hi AND b.lo < a.hi WHERE a.wave = %s
 """
-# Windows follow each other in a batch, so their epochs may only grow: an older one after a newer claim was not fenced.
-FALLING = """
-SELECT count(*) FROM (
-    SELECT epoch, lag(epoch) OVER (PARTITION BY kind, batch ORDER BY lo) AS before FROM send_window WHERE wave = %s
-) w WHERE epoch < before
-"""
 
 
 def overlaps(conn: psycopg.Connection, wave: int) -> int:
     """Pairs of windows of one batch that share an index."""
     return _one(conn, OVERLAPS, wave)
-
-
-def falling_epochs(conn: psycopg.Connection, wave: int) -> int:
-    """Windows that were taken under an older claim than the window before them."""
-    return _one(conn, FALLING, wave)
 
 
 class Retry(NamedTuple):

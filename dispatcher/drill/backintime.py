@@ -49,12 +49,13 @@ def go_back(
     while not calm():
         yield 0.05
     kill = stop()
+    marks.set_back_at = time.time()
     failover.fail_over(stage.site, file)
     marks.blows["database set back"] += 1
-    marks.set_back_at = time.time()
     yield from _locked(house, marks)
     kill()
     yield from _until(lambda: _locks(house) == [], PATIENCE)
+    marks.gone_on_at = time.time()
     with suppress(psycopg.OperationalError), house.begin() as conn:
         if waves.get(conn, wave.id).state == "paused":
             waves.move(conn, wave.id, AUTHOR, "resume", "diễn tập")

@@ -57,6 +57,7 @@ class Marks:
     stage: Stage
     kills: int = 0
     set_back_at: float = float("inf")  # unix time at which the database went back in time
+    gone_on_at: float = float("inf")  # and at which all journals were in it
     effective: int = 0
     unanswered: int = 0
     probes: int = 0
