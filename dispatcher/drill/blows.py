@@ -321,8 +321,10 @@ class Striker:
         """I10: after the commit no intent is made, and soon nothing reaches a carrier; then on again."""
         for account in self.stage.accounts():
             self.stage.switch(account, Mode.CLEAR)
-        if not self._move("pause"):
-            return
+        while not self._move("pause"):  # a database that is away comes back
+            if not self._work_left():
+                return
+            yield 0.2
         self.marks.blows["a person's stop"] += 1
         windows = self._windows()
         yield IN_FORCE
