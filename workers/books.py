@@ -18,6 +18,10 @@ from workers.settle import Settler
 log = logging.getLogger(__name__)
 
 IDLE = 0.05
+QUIET = 0.1
+"""Seconds without a new chunk after which a wave is folded at once."""
+GATHER = 1.0
+"""Seconds that chunks of a busy wave may wait: a message's answer and its receipt then move it together."""
 SLOW_ROUND = 1.0
 """Seconds between looks at what changes rarely: dead journals, unknown receipts, finished waves."""
 
@@ -38,7 +42,7 @@ class Books:
     def step(self) -> bool:
         """One round; whether there was anything to do."""
         busy = _try(self._settler.load)
-        busy = _try(self.fold) or busy
+        busy = _try(lambda: self.fold(gather=True)) or busy
         if time.monotonic() - self._slow_at > SLOW_ROUND:
             self._slow_at = time.monotonic()
             for duty in (self._take_in, self._settler.rematch, self._close):
@@ -58,14 +62,15 @@ class Books:
         """Before the process ends: what waits for an answer is stored, or it would be loaded twice."""
         _try(lambda: self._settler.load(wait=False))
 
-    def fold(self) -> int:
-        """Fold what is there; how many chunks."""
+    def fold(self, *, gather: bool = False) -> int:
+        """Fold what is there; how many chunks. `gather`: leave alone what still grows and is young."""
         with self._house.begin() as conn:
-            waves = fold.unfolded(conn)
+            waiting = fold.unfolded(conn)
         done = 0
-        for wave in waves:
-            with self._house.begin() as conn:
-                done += fold.fold(conn, wave, self._policy)
+        for wave, chunks, oldest, newest in waiting:
+            if not gather or newest >= QUIET or oldest >= GATHER or chunks >= self._policy.chunks:
+                with self._house.begin() as conn:
+                    done += fold.fold(conn, wave, self._policy)
         return done
 
     def _close(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 
@@ -20,9 +21,26 @@ class Policy:
     slot: float  # seconds of due time that share one retry batch
 
 
-def unfolded(conn: psycopg.Connection) -> list[int]:
+class Unfolded(NamedTuple):
+    """What of a wave waits for its fold."""
+
+    wave: int
+    chunks: int
+    oldest: float  # seconds since the oldest of them came
+    newest: float  # seconds since the newest of them came
+
+
+# Plan at 1 M messages: the index of unfolded chunks alone, a few dozen rows.
+UNFOLDED = """
+SELECT wave, count(*)::int, extract(epoch FROM clock_timestamp() - min(at))::float8,
+    extract(epoch FROM clock_timestamp() - max(at))::float8
+FROM chunk WHERE NOT folded GROUP BY wave
+"""
+
+
+def unfolded(conn: psycopg.Connection) -> list[Unfolded]:
     """Waves with chunks to fold."""
-    return [int(row[0]) for row in conn.execute("SELECT DISTINCT wave FROM chunk WHERE NOT folded")]
+    return [Unfolded(*row) for row in conn.execute(UNFOLDED).fetchall()]
 
 
 def fold(conn: psycopg.Connection, wave: int, policy: Policy) -> int:

@@ -29,7 +29,6 @@ BEGIN
     )', p_wave);
     EXECUTE format('CREATE INDEX ON log_%s (chunk)', p_wave);
     EXECUTE format('CREATE INDEX ON log_%s (provider_ref) WHERE kind = ''answer'' AND provider_ref <> ''''', p_wave);
-    EXECUTE format('CREATE INDEX ON log_%s ("window")', p_wave);
     EXECUTE format('CREATE INDEX ON log_%s ("window", idx) WHERE outcome = 1', p_wave);
     EXECUTE format('CREATE TRIGGER legal AFTER UPDATE OF state ON message_%s FOR EACH ROW
         WHEN ({guard}) EXECUTE FUNCTION refuse_transition()', p_wave);
