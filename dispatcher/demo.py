@@ -262,6 +262,8 @@ class _Demo:
             out = _folder(house.settings.data / "reports") / f"{wave.id:016x}"
             files = papers.write_report(house, wave.id, out, AUTHOR, full=True)  # invented numbers
             notes.append(str(out))
+        with self.stage(say("Orders to five carriers, and what they report")) as notes:
+            files |= self._orders(house, wave, out, notes)
         with self.stage(say("Compared with the carriers' own files")) as notes:
             checked = truths.compare(house, wave, self.site.settings.data / "carriers" / self._current())
             notes.append(say("taken {n}, twice {twice}, difference {difference}", n=checked.accepted,
@@ -274,6 +276,19 @@ class _Demo:
         if not self.wishes.once:
             self._stay()
         return 0 if summary["sums_hold"] else 1
+
+    def _orders(self, house: House, wave: Wave, out: Path, notes: list[str]) -> dict[str, Path]:
+        """The same letter as orders to carriers, beside the wave; the report has both sources."""
+        from dispatcher import demo_orders  # noqa: PLC0415 - as papers
+
+        with house.begin() as conn:
+            campaign, _ = registry.get_campaign(conn, wave.campaign)
+        author, approver = (people.Person(each, PEOPLE[each][0], tuple(PEOPLE[each][1])) for each in PEOPLE)
+        choice = wave.choice or self.wishes.choice
+        told = demo_orders.run(house, campaign, author, approver, out, choice, REASONS[choice])
+        notes.append(self.words.say("{n} orders, {versions} returns, {failed} checks did not hold", n=told.orders,
+                                    versions=told.versions, failed=told.failed))  # fmt: skip
+        return {f"orders_{kind}": path for kind, path in told.files.items()}
 
     def _current(self) -> str:
         return (self.site.settings.data / "carriers" / "current").read_text(encoding="ascii").strip()

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from campaigns.ledger import registry
+import psycopg
+
+from campaigns.ledger import figures, registry, waves
+from campaigns.ledger.order_figures import order_figures
 from campaigns.ledger.orders import Order
+from campaigns.order import OPEN, OrderState
 from campaigns.reports import mandate
+from campaigns.reports.figures import ReportFigures
 from campaigns.reports.files import whole_file
+from campaigns.reports.letter import report_paper, write_letter
 from campaigns.reports.letterhead import order_letterhead
 from campaigns.reports.order_letter import Issue, order_paper
 from campaigns.reports.pdf import write_pdf
+from campaigns.reports.sheet import write_sheet
 from campaigns.reports.words import local
 from campaigns.return_sheet import write_csv_template, write_template
 from dispatcher import orders as acts
+from dispatcher import papers
 from workers.house import House
 
 
 def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Path]:
     """Write the letter and the forms into `out`; kind -> path. The letter holds the code of this order."""
-    code = acts.link(house, order.id, who)
+    code = acts.link(house, order.id, who) if order.state in {OrderState.APPROVED, *OPEN} else ""
     acts.remember(house, who, "order.papers", order.id)
     with house.begin() as conn:
         campaign, _ = registry.get_campaign(conn, order.plan.campaign, order.plan.version)
@@ -39,3 +48,34 @@ def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Pa
         "xlsx": write_template(order.plan, order.id, out / f"{stem}-mau-bao-cao.xlsx"),
         "csv": write_csv_template(order.plan, order.id, out / f"{stem}-mau-bao-cao.csv"),
     }
+
+
+def write_report(house: House, campaign: str, waves_named: Sequence[int], out: Path, who: str) -> dict[str, Path]:
+    """The report on a campaign with both sources side by side: letter, its PDF, workbook; kind -> path.
+
+    Without a wave named, all started waves of this installation are in it. Raises Problem before any file is written.
+    """
+    acts.remember(house, who, "report.write", 0, campaign=campaign)
+    with papers.moment(house) as conn:
+        found = _figures(house, conn, campaign, waves_named)
+        head = papers.letterhead(found)
+    letter = out / f"{campaign}-bao-cao-tong-hop.docx"
+    return {
+        "docx": write_letter(found, head, letter),
+        "pdf": write_pdf(report_paper(found, head), letter.with_suffix(".pdf"), house.settings.fonts),
+        "xlsx": write_sheet(found, letter.with_name(f"{campaign}-so-lieu-tong-hop.xlsx")),
+    }
+
+
+def _figures(house: House, conn: psycopg.Connection, campaign: str, named: Sequence[int]) -> ReportFigures:
+    definition, _ = registry.get_campaign(conn, campaign)
+    of_it = [wave for wave in waves.all_waves(conn) if wave.campaign == campaign]
+    wanted = sorted(
+        (wave for wave in of_it if (wave.id in named if named else wave.started_at)), key=lambda wave: wave.no
+    )
+    for wave in wanted:
+        figures.verify_counts(conn, wave)
+    own = tuple(figures.wave_figures(conn, wave.id, papers.carriers(house, wave)) for wave in wanted)
+    return ReportFigures(
+        mandate.facts(definition), own, orders=order_figures(conn, campaign), made_at=datetime.now(UTC)
+    )

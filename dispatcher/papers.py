@@ -16,8 +16,9 @@ from campaigns.ledger.figures import CarrierTerms
 from campaigns.ledger.waves import Wave
 from campaigns.reports import export as files
 from campaigns.reports.figures import ReportFigures
-from campaigns.reports.letter import write_letter
+from campaigns.reports.letter import report_paper, write_letter
 from campaigns.reports.letterhead import Letterhead, letterhead_at
+from campaigns.reports.pdf import write_pdf
 from campaigns.reports.sheet import write_sheet
 from campaigns.reports.words import local
 from config import data as shipped
@@ -36,13 +37,15 @@ def write_report(house: House, wave_id: int, out: Path, who: str, *, full: bool 
     any file is written when a sum does not hold.
     """
     _record(house, who, "report.write", wave_id, full=full)
-    with _moment(house) as conn:
+    with moment(house) as conn:
         wave = waves.get(conn, wave_id)
-        found = figures.report_figures(conn, [wave_id], _carriers(house, wave))
+        found = figures.report_figures(conn, [wave_id], carriers(house, wave))
         stem = out / f"{wave.campaign}-{figures.wave_label(wave)}"
-        head = _letterhead(found)
+        head = letterhead(found)
+        letter = stem.with_name(f"{stem.name}-bao-cao.docx")
         papers = {
-            "docx": write_letter(found, head, stem.with_name(f"{stem.name}-bao-cao.docx")),
+            "docx": write_letter(found, head, letter),
+            "pdf": write_pdf(report_paper(found, head), letter.with_suffix(".pdf"), house.settings.fonts),
             "xlsx": write_sheet(found, stem.with_name(f"{stem.name}-so-lieu.xlsx")),
         }
         log = _write(house, conn, wave, "attempts", "csv", stem.with_name(f"{stem.name}-nhat-ky-gui.csv"), full=full)
@@ -56,7 +59,7 @@ def export(
 ) -> files.Written:
     """Write one list of a wave; `full` as in `write_report`."""
     _record(house, who, "export.write", wave_id, rows=rows, form=form, full=full)
-    with _moment(house) as conn:
+    with moment(house) as conn:
         done = _write(house, conn, waves.get(conn, wave_id), rows, form, out, full=full)
     _record(house, who, "export.written", wave_id, rows=done.rows, sha256=done.sha256)
     return done
@@ -73,7 +76,7 @@ def _write(
 
 
 @contextmanager
-def _moment(house: House) -> Iterator[psycopg.Connection]:
+def moment(house: House) -> Iterator[psycopg.Connection]:
     """One moment of the ledger: all papers of one call say the same, while the fold goes on."""
     with house.begin() as conn:
         figures.hold_still(conn)
@@ -86,7 +89,7 @@ def _record(house: House, who: str, act: str, wave: int, **details: object) -> N
         people.record(conn, who, act, str(wave), **details)
 
 
-def _carriers(house: House, wave: Wave) -> dict[str, CarrierTerms]:
+def carriers(house: House, wave: Wave) -> dict[str, CarrierTerms]:
     """A carrier promises receipts when it is said to, and when the provider of this wave can bring them."""
     return {
         each.id: CarrierTerms(each.name, each.receipts and _brings_receipts(house, wave, each.id))
@@ -99,7 +102,7 @@ def _brings_receipts(house: House, wave: Wave, carrier: str) -> bool:
     return account is None or catalog.find(account.provider).capability.receipts != "none"
 
 
-def _letterhead(found: ReportFigures) -> Letterhead:
+def letterhead(found: ReportFigures) -> Letterhead:
     """The office of the report's day; a rehearsal takes the one that its letter ordered."""
     day: date = found.mandate.dated if found.rehearsal else local(found.as_of).date()
     return letterhead_at(day)

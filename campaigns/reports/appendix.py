@@ -6,9 +6,9 @@ from typing import Any
 
 from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 
-from campaigns.reports import decree30, prose
+from campaigns.reports import decree30, prose, two_sources
 from campaigns.reports.decree30 import CLAUSE, NOTE, Grid, Look
-from campaigns.reports.figures import Columns, MandateFacts, ReportFigures, WaveFigures
+from campaigns.reports.figures import Columns, MandateFacts, OrderFigures, ReportFigures, WaveFigures
 from campaigns.reports.glossary import DETAIL, SHORT
 from campaigns.reports.letterhead import Letterhead
 from campaigns.reports.words import VERDICT_WORDS, clock_day, figure
@@ -25,6 +25,11 @@ def texts(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
     for wave in figures.waves:
         facts = _facts(wave, figures.mandate)
         decree30.draw(paper, Grid([(wave.wave_name, "Nội dung")], facts, FACTS, frozenset({0, 1}), size=11))
+    for order in two_sources.other_texts(figures):
+        decree30.draw(paper, Grid([("Yêu cầu nhắn tin", "Nội dung")], _ordered(order, figures.mandate), FACTS,
+                                  frozenset({0, 1}), size=11))  # fmt: skip
+    if not figures.waves:
+        return
     decree30.write(paper, "2. Danh sách người nhận", CLAUSE)
     decree30.draw(paper, _verdicts(figures))
     decree30.write(paper, "3. Cách tính số liệu", CLAUSE)
@@ -42,6 +47,32 @@ def details(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
         "Ý nghĩa từng cột tại Phụ lục I.",
         NOTE,
     )
+
+
+def stated(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
+    """The last appendix: what each carrier states, row by row, and on what paper."""
+    name = "Phụ lục III" if figures.waves else "Phụ lục II"
+    _start(paper, name, "Số liệu theo báo cáo của nhà mạng", figures, head)
+    decree30.write(paper, "1. Văn bản báo cáo", CLAUSE)
+    decree30.draw(
+        paper, Grid([("Nhà mạng", "Chứng cứ")], two_sources.facts(figures), FACTS, frozenset({0, 1}), size=11)
+    )
+    decree30.write(paper, "2. Số liệu theo đợt, ngày", CLAUSE)
+    decree30.draw(paper, two_sources.rows_grid(figures))
+
+
+def _ordered(order: OrderFigures, mandate: MandateFacts) -> list[tuple[str, str]]:
+    found = [
+        ("Nội dung gửi", order.text),
+        ("Mã nội dung (SHA\u2011256)", order.text_sha256),
+        ("Độ dài", f"{len(order.text)} ký tự; {order.segments_each} tin nhắn quy đổi mỗi bản tin"),
+        ("Tên người gửi", order.sender),
+        ("Người soạn; người duyệt", f"{order.authored_by}; {order.approved_by}"),
+    ]
+    if order.choice == "verbatim":
+        return [*found, ("So với văn bản", f"Giữ nguyên văn theo {mandate.kind} số {mandate.number}")]
+    return [*found, ("So với văn bản", f"Có chỉnh sửa. Lý do: {order.choice_reason}"),
+            ("Nguyên văn", mandate.source_text)]  # fmt: skip
 
 
 def _start(paper: Any, name: str, title: str, figures: ReportFigures, head: Letterhead, *, lying: bool = False) -> None:

@@ -9,6 +9,7 @@ from campaigns.reports.figures import (
     CarrierFigures,
     CarrierStatement,
     MandateFacts,
+    OrderFigures,
     ReportFigures,
     WaveFigures,
     sha256,
@@ -25,11 +26,12 @@ def check(figures: ReportFigures) -> None:
 
 def faults(figures: ReportFigures) -> Iterator[Problem]:
     """Each reason why these figures must not become a paper."""
-    if not figures.waves:
+    if not figures.waves and not figures.orders:
         yield Problem("The report has no wave: name at least one wave that was opened.")
         return
     yield from _mandate(figures.mandate)
-    if len({wave.rehearsal for wave in figures.waves}) > 1:
+    kinds = {wave.rehearsal for wave in figures.waves} | {order.rehearsal for order in figures.orders}
+    if len(kinds) > 1:
         yield Problem("The report mixes rehearsals with real waves: make one report of each.")
     if len({wave.wave_id for wave in figures.waves}) < len(figures.waves):
         yield Problem("The report names one wave twice: name each wave once.")
@@ -37,6 +39,8 @@ def faults(figures: ReportFigures) -> Iterator[Problem]:
         yield from _wave(wave)
     for statement in figures.statements:
         yield from _statement(statement)
+    for order in figures.orders:
+        yield from _order(order)
     whole = figures.total
     if whole.outcomes_sum != whole.recipients:
         yield Problem(
@@ -145,6 +149,16 @@ def _carrier(wave_name: str, carrier: CarrierFigures) -> Iterator[Problem]:
             "{wave}, {carrier}: a message has at least one segment, not {segments}.",
             **where,
             segments=carrier.segments_each,
+        )
+
+
+def _order(order: OrderFigures) -> Iterator[Problem]:
+    """What we wrote ourselves must hold; what a carrier wrote is shown with its failed checks and stops nothing."""
+    if sha256(order.text) != order.text_sha256:
+        yield Problem(
+            "{wave}: the text is not the one with SHA-256 {digest} that was approved; do not report it.",
+            wave=order.name,
+            digest=order.text_sha256,
         )
 
 

@@ -154,6 +154,19 @@ class WaveFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementRow:
+    """One row of a carrier's statement."""
+
+    wave: str  # "Đợt 1"
+    day: date | None
+    unit: str
+    subscribers: int
+    messages: int
+    segments: int
+    delivered: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CarrierStatement:
     """What a carrier states of its own sending (a Return): shown beside our figures, never summed with them."""
 
@@ -163,6 +176,35 @@ class CarrierStatement:
     messages: int
     segments: int
     delivered: int | None  # None: the carrier does not state it
+    version: int = 1
+    received: date | None = None
+    method: str = ""  # how the carrier chose the subscribers, in its own words
+    evidence: str = ""  # SHA-256 of the signed paper
+    failed: tuple[str, ...] = ()  # checks that do not hold, as sentences
+    accepted: bool = True
+    note: str = ""  # with which it was accepted
+    rows: tuple[StatementRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFigures:
+    """One carrier that was asked to send, and its statement when it gave one."""
+
+    name: str
+    number: str  # of the letter that asked
+    dated: date | None
+    area: str
+    sender: str
+    text: str
+    text_sha256: str
+    segments_each: int
+    choice: Literal["verbatim", "corrected"]
+    choice_reason: str
+    deadline: date
+    authored_by: str
+    approved_by: str
+    rehearsal: bool
+    stated: CarrierStatement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +233,19 @@ class ReportFigures:
     mandate: MandateFacts
     waves: tuple[WaveFigures, ...]
     statements: tuple[CarrierStatement, ...] = field(default=())
+    orders: tuple[OrderFigures, ...] = field(default=())
+    made_at: datetime | None = None  # with zone; for a report without a wave of our own
 
     @property
     def rehearsal(self) -> bool:
         """Whether these are invented figures; `check` refuses a mixture."""
-        return any(wave.rehearsal for wave in self.waves)
+        return any(wave.rehearsal for wave in self.waves) or any(order.rehearsal for order in self.orders)
 
     @property
     def as_of(self) -> datetime:
         """The moment up to which all figures hold: the earliest of the waves' moments."""
-        return min(wave.generated_at for wave in self.waves)
+        moments = [wave.generated_at for wave in self.waves] + ([self.made_at] if self.made_at else [])
+        return min(moments)
 
     @property
     def total(self) -> Columns:
@@ -213,10 +258,20 @@ class ReportFigures:
         return sum(wave.unsettled for wave in self.waves)
 
     @property
+    def silent(self) -> tuple[OrderFigures, ...]:
+        """Carriers that were asked and have reported nothing."""
+        return tuple(order for order in self.orders if order.stated is None)
+
+    @property
+    def unaccepted(self) -> tuple[OrderFigures, ...]:
+        """Carriers whose statement nobody has accepted yet."""
+        return tuple(order for order in self.orders if order.stated and not order.stated.accepted)
+
+    @property
     def finished(self) -> bool:
         """Whether nothing more is to be expected; an unfinished report is a stamped draft."""
         closed = all(wave.closed for wave in self.waves)
-        return closed and not self.unsettled and not self.total.queued
+        return closed and not (self.unsettled or self.total.queued or self.silent or self.unaccepted)
 
 
 def sha256(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 
-from campaigns.reports import appendix, decree30, official, prose
+from campaigns.reports import appendix, decree30, official, prose, two_sources
 from campaigns.reports.check import check
 from campaigns.reports.decree30 import BODY_LOOK, CLAUSE, NOTE, SECTION, TITLE, Grid, Look
 from campaigns.reports.figures import Columns, ReportFigures, WaveFigures
@@ -19,6 +19,14 @@ from campaigns.reports.words import NOTHING, figure, share
 
 def write_letter(figures: ReportFigures, head: Letterhead, out: Path) -> Path:
     """Write the report; raises Problem before any file is opened when a sum does not hold."""
+    paper = report_paper(figures, head)
+    with whole_file(out) as part:
+        paper.save(str(part))
+    return out
+
+
+def report_paper(figures: ReportFigures, head: Letterhead) -> Any:
+    """The report as a decree30 paper, for .docx and PDF alike; raises Problem when a sum does not hold."""
     check(figures)
     paper = decree30.new_paper(prose.bands(figures))
     _properties(paper, figures, head)
@@ -28,10 +36,11 @@ def write_letter(figures: ReportFigures, head: Letterhead, out: Path) -> Path:
     _body(paper, figures, head)
     official.signature(paper, head)
     appendix.texts(paper, figures, head)
-    appendix.details(paper, figures, head)
-    with whole_file(out) as part:
-        paper.save(str(part))
-    return out
+    if figures.waves:
+        appendix.details(paper, figures, head)
+    if figures.orders:
+        appendix.stated(paper, figures, head)
+    return paper
 
 
 def _properties(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
@@ -61,10 +70,13 @@ def _body(paper: Any, figures: ReportFigures, head: Letterhead) -> None:
         _clause(paper, title, paragraphs)
     decree30.write(paper, "II. KẾT QUẢ THỰC HIỆN", SECTION)
     _clause(paper, "1. Kết quả chung", prose.overview(figures))
-    decree30.write(paper, "2. Kết quả theo từng nhà mạng", CLAUSE)
-    _results(paper, figures)
-    _clause(paper, "3. Nhận xét về số liệu", prose.remarks(figures))
+    if figures.waves:
+        decree30.write(paper, "2. Kết quả theo từng nhà mạng", CLAUSE)
+        _results(paper, figures)
+        _clause(paper, "3. Nhận xét về số liệu", prose.remarks(figures))
     _statements(paper, figures)
+    if figures.orders:
+        _two_sources(paper, figures)
     decree30.write(paper, "III. TỒN TẠI, HẠN CHẾ", SECTION)
     _paragraphs(paper, prose.shortcomings(figures))
     decree30.write(paper, "IV. KIẾN NGHỊ, ĐỀ XUẤT", SECTION)
@@ -149,6 +161,13 @@ def _statements(paper: Any, figures: ReportFigures) -> None:
         for at, s in enumerate(figures.statements, 1)
     ]
     decree30.draw(paper, Grid([heads], rows, (10, 28, 45, 21, 21, 21, 19), frozenset({1, 2})))
+
+
+def _two_sources(paper: Any, figures: ReportFigures) -> None:
+    number = 2 + 2 * bool(figures.waves) + bool(figures.statements)
+    decree30.write(paper, f"{number}. Số liệu theo nguồn", CLAUSE)
+    _caption(paper, "Bảng số liệu theo nguồn: hệ thống tự gửi và nhà mạng báo")
+    two_sources.draw(paper, figures)
 
 
 def _stated(count: int | None) -> str:

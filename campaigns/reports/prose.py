@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from campaigns.reports import two_sources
 from campaigns.reports.figures import ReportFigures, WaveFigures
 from campaigns.reports.letterhead import Letterhead
 from campaigns.reports.words import NBSP, VERDICT_WORDS, clock_day, figure, local, long_day, share, short_day
@@ -24,6 +25,11 @@ def _draft(figures: ReportFigures) -> str:
     if figures.total.queued:
         lacks.append(f"{figure(figures.total.queued)} bản tin chờ gửi")
     lacks += [f"{wave.wave_name} chưa kết thúc" for wave in figures.waves if wave.closed is None]
+    for count, words in (
+        (len(figures.silent), "nhà mạng chưa báo"),
+        (len(figures.unaccepted), "kết quả chưa nghiệm thu"),
+    ):
+        lacks += [f"{count} {words}"] if count else []
     return f"BẢN NHÁP: {', '.join(lacks)}"
 
 
@@ -63,8 +69,13 @@ def deployment(figures: ReportFigures, head: Letterhead) -> list[tuple[str, list
     return [
         ("1. Nhiệm vụ được giao", [task]),
         ("2. Nội dung tin nhắn", _choices(figures)),
-        ("3. Tổ chức thực hiện", [words for wave in figures.waves for words in (_sending(wave), _audience(wave))]),
+        ("3. Tổ chức thực hiện", _organised(figures)),
     ]
+
+
+def _organised(figures: ReportFigures) -> list[str]:
+    own = [words for wave in figures.waves for words in (_sending(wave), _audience(wave))]
+    return [*own, *two_sources.asked(figures)]
 
 
 def _choices(figures: ReportFigures) -> list[str]:
@@ -75,6 +86,12 @@ def _choices(figures: ReportFigures) -> list[str]:
     for reason in dict.fromkeys(wave.choice_reason for wave in figures.waves if wave.choice == "corrected"):
         names = _names(wave for wave in figures.waves if wave.choice == "corrected" and wave.choice_reason == reason)
         found.append(f"{names}: nội dung tin nhắn theo {paper}, có chỉnh sửa so với nguyên văn. Lý do: {_stop(reason)}")
+    for order in two_sources.other_texts(figures):
+        reason = f"có chỉnh sửa so với nguyên văn. Lý do: {_stop(order.choice_reason)}"
+        kept = "giữ nguyên văn."
+        found.append(
+            f"Yêu cầu nhà mạng: nội dung tin nhắn theo {paper}, {reason if order.choice == 'corrected' else kept}"
+        )
     return [
         *found,
         "Nội dung đã được lãnh đạo duyệt trước khi gửi; toàn văn và mã nội dung được nêu tại Phụ lục I kèm theo.",
@@ -110,7 +127,11 @@ def _audience(wave: WaveFigures) -> str:
 
 
 def overview(figures: ReportFigures) -> list[str]:
-    """The result in one paragraph."""
+    """The result in one paragraph, and one more for what carriers state."""
+    return [*(_own_overview(figures) if figures.waves else []), *two_sources.overview(figures)]
+
+
+def _own_overview(figures: ReportFigures) -> list[str]:
     whole, several = figures.total, len(figures.waves) > 1
     people = f"{figure(whole.recipients)} {'lượt người nhận' if several else 'người nhận'}"
     words = (
@@ -243,6 +264,7 @@ def shortcomings(figures: ReportFigures) -> list[str]:
         (whole.unknown, "bản tin chưa rõ kết quả"),
     )
     found = [f"{figure(count)} {words}" for count, words in counts if count]
+    found += two_sources.shortcomings(figures)
     found += [
         f"{name} không cung cấp biên nhận nên chưa xác định được số đã đến máy" for name in _silent_carriers(figures)
     ]

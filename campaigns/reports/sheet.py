@@ -9,12 +9,12 @@ from typing import Any
 
 import xlsxwriter
 
-from campaigns.reports import prose
+from campaigns.reports import prose, two_sources
 from campaigns.reports.check import check
 from campaigns.reports.figures import Columns, ReportFigures
 from campaigns.reports.files import whole_file
 from campaigns.reports.glossary import DETAIL, SHORT
-from campaigns.reports.words import VERDICT_WORDS, clock_day
+from campaigns.reports.words import VERDICT_WORDS, clock_day, short_day
 
 COUNT = "#,##0"  # Excel shows the reader's own thousands sign
 SHARE = "0.0%"
@@ -26,8 +26,12 @@ def write_sheet(figures: ReportFigures, out: Path) -> Path:
     bands, options = _bands(figures), {"constant_memory": True}
     with whole_file(out) as part, xlsxwriter.Workbook(part, {**options, "tmpdir": str(part.parent)}) as workbook:
         book = _Book(workbook)
-        book.page("Tổng hợp", (18, 18, *[13] * (len(DETAIL) + 1)), [*bands, *_summary(figures)])
-        book.page("Danh sách tệp", (18, *[13] * (len(VERDICT_WORDS) + 1)), [*bands, *_verdicts(figures)])
+        if figures.orders:
+            book.page("Theo nguồn", (18, 60, 16, 14, 16, 16, 18), [*bands, *_sources(figures)])
+            book.page("Nhà mạng báo theo đợt", (18, 14, 14, 24, 14, 14, 16, 14), [*bands, *_stated_rows(figures)])
+        if figures.waves:
+            book.page("Tổng hợp", (18, 18, *[13] * (len(DETAIL) + 1)), [*bands, *_summary(figures)])
+            book.page("Danh sách tệp", (18, *[13] * (len(VERDICT_WORDS) + 1)), [*bands, *_verdicts(figures)])
         if figures.statements:
             book.page("Nhà mạng báo", (24, 36, 14, 14, 14, 14), [*bands, *_stated(figures)])
         book.page("Giải thích", (36, 110), [*bands, *_meanings(figures)])
@@ -102,6 +106,23 @@ def _verdicts(figures: ReportFigures) -> list[_Row]:
     return [heads, *map(_Row, rows), _Row(("Tổng cộng", *sums), bold=True)]
 
 
+def _sources(figures: ReportFigures) -> list[_Row]:
+    """As the letter's table: each source with its own sum, and failed checks below."""
+    rows = [
+        _Row((each.name, each.source, each.subscribers, each.messages, each.segments, each.delivered, each.checks),
+             bold=each.bold, wrap=True)
+        for each in two_sources.lines(figures)
+    ]  # fmt: skip
+    return [_head(*two_sources.HEADS[1:]), *rows, *(_Row((words,)) for words in two_sources.findings(figures))]
+
+
+def _stated_rows(figures: ReportFigures) -> list[_Row]:
+    rows = [
+        _Row((name, wave, short_day(day) if day else "", *rest)) for name, wave, day, *rest in two_sources.rows(figures)
+    ]
+    return [_head(*two_sources.ROW_HEADS), *rows]
+
+
 def _stated(figures: ReportFigures) -> list[_Row]:
     heads = ("Doanh nghiệp", "Văn bản báo cáo", "Thuê bao", "Bản tin", "Tin nhắn quy đổi", "Bản tin đã đến máy")
     return [
@@ -119,6 +140,15 @@ def _meanings(figures: ReportFigures) -> list[_Row]:
             (f"{wave.wave_name}: nội dung gửi", wave.text),
             (f"{wave.wave_name}: mã nội dung (SHA-256)", wave.text_sha256),
             (f"{wave.wave_name}: tên người gửi", wave.sender),
+        )
+    ]
+    texts += [
+        _Row(facts)
+        for order in figures.orders
+        for facts in (
+            (f"Yêu cầu {order.name}: nội dung", order.text),
+            (f"Yêu cầu {order.name}: mã nội dung (SHA-256)", order.text_sha256),
+            (f"Yêu cầu {order.name}: công văn", order.number),
         )
     ]
     return [_head("Tên cột", "Ý nghĩa"), *columns, *map(_Row, SHORT), *texts]

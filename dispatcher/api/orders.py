@@ -193,6 +193,24 @@ def list_orders(
     return [_shown(each) for each in acts.looks(house, campaign)]
 
 
+@router.get("/report", response_class=StreamingResponse)
+async def report_campaign(
+    request: Request,
+    house: HouseOf,
+    person: Reader,
+    campaign: Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")],
+    form: Annotated[Literal["docx", "pdf", "xlsx"], Query(alias="format")] = "pdf",
+) -> Response:
+    """The report on a campaign: own waves and carriers' returns side by side, each figure with its source."""
+
+    def write(folder: Path) -> Path:
+        from dispatcher import order_papers as papers  # noqa: PLC0415 - python-docx and typst are 0.3 s
+
+        return papers.write_report(house, campaign, [], folder, person.login)[form]
+
+    return await sent(request, house, write)
+
+
 @router.get("/{order}")
 def get_order(order: IdInPath, house: HouseOf, _person: Reader) -> OrderWhole:
     """An order whole."""

@@ -305,6 +305,26 @@ def show(context: typer.Context, order: OrderName) -> None:
     desk.answer(**as_json(found), **told)
 
 
+@app.command("report", cls=Verb, help="the report on a campaign: own waves and carriers' returns side by side")
+def report(
+    context: typer.Context,
+    campaign: Annotated[str, typer.Argument(metavar="CAMPAIGN", help="a loaded campaign")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="the folder for the papers")],
+    login: Login,
+    wave: Annotated[list[str] | None, typer.Option(metavar="ID", help="a wave; repeat it. None: all started")] = None,
+) -> None:
+    """Write letter, PDF and workbook."""
+    from dispatcher import order_papers  # noqa: PLC0415 - python-docx and typst are 0.3 s
+
+    desk = desk_of(context)
+    with desk.house() as house:
+        person = desk.person(house, login, "read")
+        files = order_papers.write_report(house, campaign, [read_id(each) for each in wave or []], out, person.login)
+    for path in files.values():
+        desk.out.print(str(path), soft_wrap=True)
+    desk.answer(campaign=campaign, files={kind: str(path) for kind, path in files.items()})
+
+
 # -- which orders ------------------------------------------------------------------------------------------------------
 
 
