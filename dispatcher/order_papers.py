@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from campaigns.definition import Campaign
 from campaigns.ledger import figures, registry, waves
 from campaigns.ledger.order_figures import order_figures
 from campaigns.ledger.orders import Order
@@ -16,7 +17,7 @@ from campaigns.reports import mandate
 from campaigns.reports.figures import ReportFigures
 from campaigns.reports.files import whole_file
 from campaigns.reports.letter import report_paper, write_letter
-from campaigns.reports.letterhead import order_letterhead
+from campaigns.reports.letterhead import is_known, office, order_letterhead
 from campaigns.reports.order_letter import Issue, order_paper
 from campaigns.reports.pdf import write_pdf
 from campaigns.reports.sheet import write_sheet
@@ -35,9 +36,9 @@ def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Pa
         campaign, _ = registry.get_campaign(conn, order.plan.campaign, order.plan.version)
     now = datetime.now(UTC)
     day = order.dated or (campaign.mandate.date if order.plan.rehearsal else local(now).date())
-    office = order_letterhead(day, campaign.mandate.addressee, campaign.mandate.place)
+    writer = order_letterhead(day, campaign.mandate.addressee, campaign.mandate.place)
     issue = Issue(order.id, order.number, order.dated, f"{house.settings.url}{acts.FORM_PATH}", code, now)
-    paper = order_paper(order.plan, mandate.facts(campaign), office, issue)
+    paper = order_paper(order.plan, mandate.facts(campaign), writer, issue)
     stem = f"{order.plan.campaign}-{order.plan.carrier}"
     letter = out / f"{stem}-cong-van.docx"
     with whole_file(letter) as part:
@@ -50,15 +51,20 @@ def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Pa
     }
 
 
-def write_report(house: House, campaign: str, waves_named: Sequence[int], out: Path, who: str) -> dict[str, Path]:
+def write_report(
+    house: House, campaign: str, waves_named: Sequence[int] | None, out: Path, who: str
+) -> dict[str, Path]:
     """The report on a campaign with both sources side by side: letter, its PDF, workbook; kind -> path.
 
-    Without a wave named, all started waves of this installation are in it. Raises Problem before any file is written.
+    With no wave named, all started waves of this installation are in it; with None, orders only. Raises Problem before any file is written.
     """
     acts.remember(house, who, "report.write", 0, campaign=campaign)
     with papers.moment(house) as conn:
-        found = _figures(house, conn, campaign, waves_named)
-        head = papers.letterhead(found)
+        definition, _ = registry.get_campaign(conn, campaign)
+        found = _figures(house, conn, definition, waves_named)
+    ordered = definition.mandate
+    known = is_known(ordered.place)
+    head = papers.letterhead(found) if known else office(ordered.addressee, ordered.place, "BC-……", ordered.report_to)
     letter = out / f"{campaign}-bao-cao-tong-hop.docx"
     return {
         "docx": write_letter(found, head, letter),
@@ -67,15 +73,15 @@ def write_report(house: House, campaign: str, waves_named: Sequence[int], out: P
     }
 
 
-def _figures(house: House, conn: psycopg.Connection, campaign: str, named: Sequence[int]) -> ReportFigures:
-    definition, _ = registry.get_campaign(conn, campaign)
-    of_it = [wave for wave in waves.all_waves(conn) if wave.campaign == campaign]
-    wanted = sorted(
-        (wave for wave in of_it if (wave.id in named if named else wave.started_at)), key=lambda wave: wave.no
-    )
+def _figures(
+    house: House, conn: psycopg.Connection, definition: Campaign, named: Sequence[int] | None
+) -> ReportFigures:
+    of_it = [wave for wave in waves.all_waves(conn) if wave.campaign == definition.name]
+    chosen = [] if named is None else [w for w in of_it if (w.id in named if named else w.started_at)]
+    wanted = sorted(chosen, key=lambda wave: wave.no)
     for wave in wanted:
         figures.verify_counts(conn, wave)
     own = tuple(figures.wave_figures(conn, wave.id, papers.carriers(house, wave)) for wave in wanted)
     return ReportFigures(
-        mandate.facts(definition), own, orders=order_figures(conn, campaign), made_at=datetime.now(UTC)
+        mandate.facts(definition), own, orders=order_figures(conn, definition.name), made_at=datetime.now(UTC)
     )

@@ -57,6 +57,7 @@ class Face(Protocol):
     def acknowledge(self, order: str) -> Told: ...
     def report(self, order: str, given: Told, scan: Path) -> Told: ...
     def accept(self, order: str) -> Told: ...
+    def papers(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ class Line:
     def accept(self, order: str) -> Told:
         return self.run("order", "accept", order)["orders"][0] | {}
 
+    def papers(self) -> bytes:
+        told = self.run("order", "report", CAMPAIGN, "--orders-only", "--out", str(self.folder))
+        assert set(told["files"]) == {"docx", "pdf", "xlsx"}
+        return Path(told["files"]["docx"]).read_bytes()
+
 
 @dataclass(frozen=True, slots=True)
 class Http:
@@ -149,6 +155,12 @@ class Http:
     def accept(self, order: str) -> Told:
         told: Told = self.post(f"/{order}/accept", {})
         return told
+
+    def papers(self) -> bytes:
+        query = f"campaign={CAMPAIGN}&orders_only=true"
+        pdf = self.served.get(f"{API}/report?{query}&format=pdf", self.author)
+        assert (pdf.status, pdf.body[:5]) == (200, b"%PDF-")
+        return self.served.get(f"{API}/report?{query}&format=docx", self.author).body
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,17 @@ def order_letterhead(day: date, body: str, place: str, path: Path = HERE) -> Let
     found = [row for row in rows if _covers(row, day) and row["place"] == place and "order" in row]
     if len(found) == 1:
         return _letterhead({**found[0], **found[0]["order"]})
-    return Letterhead(f"UBND tỉnh {place}", body, "…………", place, "", (), "VT, ……", ("GIÁM ĐỐC",))
+    return office(body, place, "…………")
+
+
+def office(body: str, place: str, symbol: str, addressee: str = "") -> Letterhead:
+    """An office of which only name and place are known; the clerk fills in the rest."""
+    return Letterhead(f"UBND tỉnh {place}", body, symbol, place, addressee, (), "VT, ……", ("GIÁM ĐỐC",))
+
+
+def is_known(place: str, path: Path = HERE) -> bool:
+    """Whether the file knows an office of this place at all."""
+    return any(row["place"] == place for row in tomllib.loads(path.read_text("utf-8"))["letterhead"])
 
 
 def _covers(row: dict[str, Any], day: date) -> bool:

@@ -83,14 +83,17 @@ def _source(paper: Any, family: str) -> str:
         ' top-edge: "ascender", bottom-edge: "descender", hyphenate: false)'
     )
     even = "#set par(leading: 0pt, spacing: 0pt)\n#set block(spacing: 0pt)"
-    return "\n".join([about, face, even, *(_section(section, _bands(paper)) for section in paper.sections)])
+    return "\n".join(
+        [about, face, even, *(_section(at, section, _bands(paper)) for at, section in enumerate(paper.sections))]
+    )
 
 
 def _bands(paper: Any) -> list[str]:
     return [each.text for each in paper.sections[0].first_page_header.paragraphs if each.text]
 
 
-def _section(section: Any, bands: list[str]) -> str:
+def _section(at: int, section: Any, bands: list[str]) -> str:
+    """Pages of one section; each section's are numbered from 1, and its first page bears no number."""
     lying = section.orientation == WD_ORIENT.LANDSCAPE
     sides = {name: getattr(section, f"{name}_margin").mm for name in ("top", "bottom", "left", "right")}
     margin = ", ".join(f"{name}: {_short(mm)}mm" for name, mm in sides.items())
@@ -98,11 +101,14 @@ def _section(section: Any, bands: list[str]) -> str:
         f"#box(width: 100%, stroke: 0.75pt, inset: 1pt, align(center, text(size: 12pt, weight: 700, {_quoted(words)})))"
         for words in bands
     )
-    numbered = "#context { let n = counter(page).get().first(); if n > 1 { align(center, text(size: 13pt, str(n))) } }"
+    numbered = (
+        f"#context {{ let n = here().page() - locate(<section-{at}>).page() + 1;"
+        " if n > 1 { align(center, text(size: 13pt, str(n))) } }"
+    )
     body = "\n".join(_blocks(section.iter_inner_content()))
     return (
         f'#page(paper: "a4", flipped: {str(lying).lower()}, margin: ({margin}), header: [{boxed}{numbered}])[\n'
-        f"#counter(page).update(1)\n{body}\n]"
+        f"#metadata(none) <section-{at}>\n{body}\n]"
     )
 
 

@@ -81,7 +81,8 @@ def _sum(stated: list[CarrierStatement], asked: int) -> Line:
 def draw(paper: Any, figures: ReportFigures) -> None:
     """The table, its note, and each failed check with the note of its acceptance."""
     found = list(lines(figures))
-    rows = [_cells(at, line) for at, line in enumerate(found, 1)]
+    carriers = [line for line in found if not line.bold]
+    rows = [_cells("" if line.bold else str(carriers.index(line) + 1), line) for line in found]
     sums = frozenset(at for at, line in enumerate(found) if line.bold)
     decree30.draw(paper, Grid([HEADS], rows, WIDTHS, frozenset({1, 2, 7}), size=11, sums=sums))
     decree30.write(
@@ -95,9 +96,9 @@ def draw(paper: Any, figures: ReportFigures) -> None:
         decree30.write(paper, words)
 
 
-def _cells(at: int, line: Line) -> list[str]:
+def _cells(at: str, line: Line) -> list[str]:
     counts = (line.subscribers, line.messages, line.segments, line.delivered)
-    return ["" if line.bold else str(at), line.name, line.source, *map(_stated, counts), line.checks]
+    return [at, line.name, line.source, *map(_stated, counts), line.checks]
 
 
 def _stated(count: int | None) -> str:
@@ -133,16 +134,17 @@ def overview(figures: ReportFigures) -> list[str]:
 
 
 def asked(figures: ReportFigures) -> list[str]:
-    """Which letters went out to whom."""
-    found = []
+    """Which letters went out to whom; one sentence for carriers that were asked the same."""
+    found: dict[str, list[str]] = {}
     for order in figures.orders:
         day = f" ngày {short_day(order.dated)}" if order.dated else ""
-        found.append(
-            f"- Yêu cầu {order.name} nhắn tin đến toàn bộ thuê bao đang hoạt động hai chiều trên địa bàn {order.area} "
-            f"(Công văn số {order.number}{day}); tên người gửi “{order.sender}”; mỗi bản tin tương đương "
-            f"{order.segments_each} tin nhắn quy đổi; hạn báo kết quả {short_day(order.deadline)}."
+        words = (
+            f"nhắn tin đến toàn bộ thuê bao đang hoạt động hai chiều trên địa bàn {order.area} (Công văn số "
+            f"{order.number}{day}); tên người gửi “{order.sender}”; mỗi bản tin tương đương {order.segments_each} tin "
+            f"nhắn quy đổi; hạn báo kết quả {short_day(order.deadline)}."
         )
-    return found
+        found.setdefault(words, []).append(order.name)
+    return [f"- Yêu cầu {', '.join(names)} {words}" for words, names in found.items()]
 
 
 def other_texts(figures: ReportFigures) -> list[OrderFigures]:

@@ -200,13 +200,14 @@ async def report_campaign(
     person: Reader,
     campaign: Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")],
     form: Annotated[Literal["docx", "pdf", "xlsx"], Query(alias="format")] = "pdf",
+    orders_only: Annotated[bool, Query(description="Carriers' returns only, without our own waves.")] = False,  # noqa: FBT002 - a field of a query
 ) -> Response:
     """The report on a campaign: own waves and carriers' returns side by side, each figure with its source."""
 
     def write(folder: Path) -> Path:
         from dispatcher import order_papers as papers  # noqa: PLC0415 - python-docx and typst are 0.3 s
 
-        return papers.write_report(house, campaign, [], folder, person.login)[form]
+        return papers.write_report(house, campaign, None if orders_only else [], folder, person.login)[form]
 
     return await sent(request, house, write)
 

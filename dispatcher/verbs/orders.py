@@ -312,6 +312,7 @@ def report(
     out: Annotated[Path, typer.Option(metavar="DIR", help="the folder for the papers")],
     login: Login,
     wave: Annotated[list[str] | None, typer.Option(metavar="ID", help="a wave; repeat it. None: all started")] = None,
+    orders_only: Annotated[bool, typer.Option("--orders-only", help="carriers' returns only")] = False,  # noqa: FBT002 - a switch of the command line
 ) -> None:
     """Write letter, PDF and workbook."""
     from dispatcher import order_papers  # noqa: PLC0415 - python-docx and typst are 0.3 s
@@ -319,7 +320,8 @@ def report(
     desk = desk_of(context)
     with desk.house() as house:
         person = desk.person(house, login, "read")
-        files = order_papers.write_report(house, campaign, [read_id(each) for each in wave or []], out, person.login)
+        named = None if orders_only else [read_id(each) for each in wave or []]
+        files = order_papers.write_report(house, campaign, named, out, person.login)
     for path in files.values():
         desk.out.print(str(path), soft_wrap=True)
     desk.answer(campaign=campaign, files={kind: str(path) for kind, path in files.items()})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 from pathlib import Path
 from typing import Any
 
+import docx
 import openpyxl
 import pytest
 
@@ -49,7 +51,7 @@ def failed(told: Told) -> list[str]:
 
 
 def the_path(face: Face, scan: Path) -> str:
-    """Draft, approve, issue, acknowledge, a wrong sum, its correction, acceptance: every answer looked at."""
+    """Draft, approve, issue, acknowledge, a wrong sum, its correction, acceptance, report: each answer looked at."""
     order = face.draft()
     assert face.approve(order)["state"] in {"approved", "accepted"}
     assert face.issue(order)["number"] == NUMBER
@@ -61,6 +63,10 @@ def the_path(face: Face, scan: Path) -> str:
     assert (wrong["version"], right["version"], failed(right)) == (1, 2, [])
     assert right["evidence"]
     assert face.accept(order)["state"] == "accepted"
+    paper = docx.Document(io.BytesIO(face.papers()))
+    cells = [cell.text for table in paper.tables for row in table.rows for cell in row.cells]
+    assert "748.600" in cells
+    assert f"Theo báo cáo của nhà mạng: {RIGHT['document']} (phiên bản 2)" in cells
     return order
 
 
