@@ -56,7 +56,8 @@ def write_report(
 ) -> dict[str, Path]:
     """The report on a campaign with both sources side by side: letter, its PDF, workbook; kind -> path.
 
-    With no wave named, all started waves of this installation are in it; with None, orders only. Raises Problem before any file is written.
+    With no wave named, all started waves of this installation are in it; with None, orders only. Raises Problem before
+    any file is written.
     """
     acts.remember(house, who, "report.write", 0, campaign=campaign)
     with papers.moment(house) as conn:

@@ -180,7 +180,7 @@ def test_the_papers_are_written_with_masked_numbers_and_a_draft_says_so(town: To
     out = town.folder / "papers"
     assert town.run("report", "latest", "--out", str(out)) == 0
     found, err = told()
-    assert set(found["files"]) == {"docx", "xlsx", "log_csv", "messages_csv"}
+    assert set(found["files"]) == {"docx", "pdf", "xlsx", "log_csv", "messages_csv"}
     assert {Path(path) for path in found["files"].values()} == set(out.iterdir())
     assert "stamped as a draft" in err
     paper = docx.Document(found["files"]["docx"])
