@@ -228,8 +228,11 @@ def _day(value: Any, place: str) -> dt.date | None:
         raise Problem("{place}: {value} is no day; write it as 30/7/2024", place=place, value=repr(said[:40])) from None
 
 
-def from_mapping(plan: OrderPlan, given: Mapping[str, Any]) -> tuple[Return, list[str]]:
-    """A return from JSON or a form: {"document", "method", "total": {...}, "rows": [{...}, ...]}."""
+def from_mapping(plan: OrderPlan, given: Mapping[str, Any], *, spoken: bool = False) -> tuple[Return, list[str]]:
+    """A return from JSON or a form: {"document", "method", "total": {...}, "rows": [{...}, ...]}.
+
+    Places are named as JSON has them, or when `spoken` as a person sees them on the form.
+    """
     total, rows = given.get("total"), given.get("rows") or []
     if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
         raise Problem("the rows of the return must be a list of rows")
@@ -238,11 +241,16 @@ def from_mapping(plan: OrderPlan, given: Mapping[str, Any]) -> tuple[Return, lis
         if strange := sorted(set(row) - known):
             raise Problem("the return has an unknown figure {name}; known are {known}",
                           name=strange[0], known=", ".join(sorted(known)))  # fmt: skip
-    whole = RawRow(Place("total.", str), total) if isinstance(total, Mapping) else None
-    lines = [RawRow(Place(f"rows[{at}].", str), row) for at, row in enumerate(rows, 1)]
+    first, each, name = ("Dòng tổng, ", "Dòng {}, ", _spoken) if spoken else ("total.", "rows[{}].", str)
+    whole = RawRow(Place(first, name), total) if isinstance(total, Mapping) else None
+    lines = [RawRow(Place(each.format(at), name), row) for at, row in enumerate(rows, 1)]
     return assemble(
         plan, whole, lines, document=str(given.get("document") or ""), method=str(given.get("method") or "")
     )
+
+
+def _spoken(name: str) -> str:
+    return {**COUNTS, **FAILURES, "wave": "Đợt", "day": "Ngày gửi", "unit": "Đơn vị"}[name]
 
 
 def return_from_json(stored: Mapping[str, Any]) -> Return:

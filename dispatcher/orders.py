@@ -131,6 +131,7 @@ class Incoming:
     document: str = ""
     method: str = ""
     paper: str = ""  # SHA-256 of a signed paper that was kept before
+    spoken: bool = False  # places in refusals as a person sees them on the page
     whole: bool = True  # False: the file broke off on its way
     received: date | None = None  # the day on which the paper came, where a person types it in later
 
@@ -171,7 +172,7 @@ def _read(order: Order, incoming: Incoming) -> tuple[Return, list[str]]:
         given = dict(incoming.values or {})
         given["document"] = incoming.document or given.get("document")
         given["method"] = incoming.method or given.get("method")
-        return returns.from_mapping(order.plan, given)
+        return returns.from_mapping(order.plan, given, spoken=incoming.spoken)
     table = return_sheet.read_table(incoming.table, order.plan, order.id)
     return returns.assemble(order.plan, table.total, table.rows, document=incoming.document or table.document,
                             method=incoming.method or table.method)  # fmt: skip

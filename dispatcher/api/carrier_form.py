@@ -47,12 +47,12 @@ label{display:block;margin:.6rem 0 .2rem}input,textarea{font:inherit;padding:.35
 input[type=text].wide,textarea{width:100%;max-width:44rem;box-sizing:border-box}
 .scroll{overflow-x:auto}table{border-collapse:collapse}
 th,td{border:1px solid #c9c4b5;padding:.3rem .4rem;text-align:left}
-th{font-weight:600;vertical-align:bottom}td input{width:7rem}td input.unit{width:10rem}
+th{font-weight:600;vertical-align:bottom}td input{width:5.7rem}td input.unit{width:8rem}
 button{font:inherit;font-weight:600;margin-top:1.2rem;padding:.5rem 1.2rem;color:#fff;background:#2b2f77;border:0}
 :focus-visible{outline:3px solid #ffc83d;outline-offset:2px;box-shadow:0 0 0 2px #1b2230}
 .bad{border-left:5px solid #b3261e;padding:.6rem 1rem;background:#fff}.good{border-left:5px solid #2e7d32}
 .good{padding:.6rem 1rem;background:#fff}
-pre{white-space:pre-wrap;background:#fff;padding:.8rem;border:1px solid #c9c4b5}
+pre{font:inherit;white-space:pre-wrap;background:#fff;padding:.8rem;border:1px solid #c9c4b5}
 """
 HEADERS = {
     "Content-Security-Policy": (
@@ -139,7 +139,7 @@ def _incoming(upload: Upload, request: Request, serial: int) -> Incoming:
     values = None if upload.path else _values(said)
     return Incoming(
         "link", _hand(serial), origin(request), values, upload.path, upload.files.get("paper"),
-        said.get("document", ""), said.get("method", ""), whole=upload.whole,
+        said.get("document", ""), said.get("method", ""), spoken=True, whole=upload.whole,
     )  # fmt: skip
 
 

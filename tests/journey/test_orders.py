@@ -181,7 +181,7 @@ def test_the_page_takes_a_return_without_a_script_and_without_a_key(desk: Desk) 
         **multipart("paper", "", b"", **(fields(RIGHT, desk.code) | {"total_messages": "nhiều"})),
     )  # fmt: skip
     assert (wrong.status, desk.whole["versions"]) == (422, [])
-    assert "total.messages: &#x27;nhiều&#x27; không phải số" in wrong.body.decode()
+    assert "Dòng tổng, Bản tin: &#x27;nhiều&#x27; không phải số" in wrong.body.decode()
     assert 'value="249800"' in wrong.body.decode()
     taken = call("POST", "/bao-cao/nop", **multipart("paper", "ky.pdf", b"%PDF scan", **fields(WRONG, desk.code)))
     assert taken.status == 200, taken.body.decode()
