@@ -37,7 +37,7 @@ def write_order(house: House, order: Order, out: Path, who: str) -> dict[str, Pa
     now = datetime.now(UTC)
     day = order.dated or (campaign.mandate.date if order.plan.rehearsal else local(now).date())
     writer = order_letterhead(day, campaign.mandate.addressee, campaign.mandate.place)
-    issue = Issue(order.id, order.number, order.dated, f"{house.settings.url}{acts.FORM_PATH}", code, now)
+    issue = Issue(order.id, order.number, order.dated, acts.form_url(house), code, now)
     paper = order_paper(order.plan, mandate.facts(campaign), writer, issue)
     stem = f"{order.plan.campaign}-{order.plan.carrier}"
     letter = out / f"{stem}-cong-van.docx"

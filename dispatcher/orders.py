@@ -254,6 +254,12 @@ def code_of(house: House, order: int, serial: int) -> str:
     return "-".join(said[at : at + 5] for at in range(0, 20, 5))
 
 
+def form_url(house: House) -> str:
+    """Where a carrier's engineer reports."""
+    settings = house.settings
+    return f"{settings.public_url or house.callback_base or settings.url}".rstrip("/") + FORM_PATH
+
+
 def plain_code(said: str) -> str:
     """A code as somebody types it -> as it is digested."""
     return said.upper().translate(_ALIKE)[:40]

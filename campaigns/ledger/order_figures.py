@@ -11,6 +11,7 @@ from campaigns.ledger.orders import Order
 from campaigns.ledger.returns import Version
 from campaigns.order import OrderState
 from campaigns.reports.figures import CarrierStatement, OrderFigures, StatementRow
+from campaigns.reports.words import short_day
 
 
 def order_figures(conn: psycopg.Connection, campaign: str) -> tuple[OrderFigures, ...]:
@@ -57,8 +58,18 @@ def _statement(conn: psycopg.Connection, order: Order, version: Version) -> Carr
         order.plan.carrier_name, given.document, total.subscribers, total.messages, total.segments, total.delivered,
         version=version.version, received=version.received_on, method=given.method, evidence=version.evidence or "",
         failed=tuple(each.vi for each in version.failed), accepted=order.state is OrderState.ACCEPTED,
-        note=notes[-1] if notes else "", rows=rows,
+        note=notes[-1] if notes else "", rows=rows, earlier=_earlier(conn, version),
     )  # fmt: skip
+
+
+def _earlier(conn: psycopg.Connection, latest: Version) -> tuple[str, ...]:
+    """Each earlier version with the checks that it failed."""
+    return tuple(
+        f"phiên bản {each.version} (nhận ngày {short_day(each.received_on)}) không đạt: "
+        f"{'; '.join(found.vi for found in each.failed) or '–'}"
+        for each in returns.versions(conn, latest.order)
+        if each.version < latest.version
+    )
 
 
 def _names(conn: psycopg.Connection, logins: list[str]) -> str:

@@ -183,6 +183,7 @@ class CarrierStatement:
     failed: tuple[str, ...] = ()  # checks that do not hold, as sentences
     accepted: bool = True
     note: str = ""  # with which it was accepted
+    earlier: tuple[str, ...] = ()  # what did not hold in the versions that this one corrects
     rows: tuple[StatementRow, ...] = ()
 
 

@@ -192,5 +192,6 @@ def facts(figures: ReportFigures) -> list[tuple[str, str]]:
             day = f"; nhận ngày {short_day(stated.received)}" if stated.received else ""
             paper = f"; bản ký lưu với mã {stated.evidence[:16]}…" if stated.evidence else "; chưa có bản ký"
             words = f"{stated.document}{day}; phiên bản {stated.version}{paper}. Cách chọn thuê bao: {stated.method}."
-            found.append((order.name, words))
+            before = f" Đã sửa: {'; '.join(stated.earlier)}." if stated.earlier else ""
+            found.append((order.name, words + before))
     return found

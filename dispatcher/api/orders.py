@@ -351,7 +351,7 @@ def accept_order(order: IdInPath, given: NoteTaken, house: HouseOf, person: Star
 def link_order(order: IdInPath, given: Renewed, house: HouseOf, person: Writer) -> LinkGiven:
     """The code for the carrier's engineer."""
     code = acts.link(house, int(order), person.login, renew=given.renew)
-    return LinkGiven(url=f"{house.settings.url}{acts.FORM_PATH}", code=code)
+    return LinkGiven(url=acts.form_url(house), code=code)
 
 
 @router.post("/{order}/revoke")

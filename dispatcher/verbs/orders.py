@@ -271,7 +271,7 @@ def link(
             desk.say("{n} codes are void now", n=n)
             desk.answer(order=str(found.id), revoked=n)
             return
-        code, url = acts.link(house, found.id, person.login, renew=renew), f"{house.settings.url}{acts.FORM_PATH}"
+        code, url = acts.link(house, found.id, person.login, renew=renew), acts.form_url(house)
     desk.say("{url} opens the form; the code goes into the signed letter, nowhere else", url=url)
     if not desk.json_out:
         desk.out.print(code, style="bold")
