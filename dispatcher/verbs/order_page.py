@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 
@@ -52,7 +52,8 @@ def show_list(desk: Desk, looks: Sequence[Look]) -> None:
     """All orders with what must be done about them."""
     table = Table(box=None, pad_edge=False)
     for title in ("campaign", "carrier", "id", "state", "letter", "figures due", "days left", "return", "checks", ""):
-        table.add_column(desk.words.say(title) if title else "", justify="right" if title == "days left" else "left")
+        side: Literal["right", "left"] = "right" if title == "days left" else "left"
+        table.add_column(desk.words.say(title) if title else "", justify=side, no_wrap=title == "id")
     for each in looks:
         order = each.order
         table.add_row(
