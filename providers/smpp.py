@@ -21,7 +21,8 @@ from providers import smpp_pdu as wire
 from providers import smpp_receipts
 from providers.base import Gate, Provider, ReceiptSink, Window
 from providers.errors import Forged, Misconfigured, Unreachable
-from providers.smpp_link import LOST, Flight, Link, Manner, Verdict
+from providers.smpp_flight import Flight, Verdict
+from providers.smpp_link import LOST, Link, Manner
 
 # command_status of a submit_sm_resp or generic_nack -> what it proves (SMPP 3.4, section 5.1.3 and table 5-2).
 _TAKEN = {0x00: Outcome.ACCEPTED}

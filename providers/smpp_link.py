@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import repeat
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
-from campaigns.terms import Answer, Outcome
+from campaigns.terms import Outcome
 from providers import smpp_pdu as wire
 from providers.base import ReceiptSink
 from providers.errors import Unreachable
+from providers.smpp_flight import Flight, Run, Verdict, Waiting
 
 RECEIPTS_HELD: Final = 20_000  # deliver_sm read but not yet kept; above it we stop reading the socket
 LOST: Final = -1  # instead of a bind's status: the connection ended first
 WRITE_BUFFER: Final = 256 * 1024  # bytes the kernel did not take yet; above it we write no more
-
-
-class Verdict(NamedTuple):
-    """What one command_status means for the message it answers."""
-
-    outcome: Outcome
-    code: str
-    stop: bool = False  # the account is at fault, not the message: send nothing more
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,53 +34,6 @@ class Manner:
     verdict: Callable[[int], Verdict]
 
 
-class Flight:
-    """The messages of one send() that are on the wire, and what was answered since somebody looked."""
-
-    def __init__(self, templates: Sequence[wire.Template]) -> None:
-        self.templates = templates
-        self._chained = len(templates) > 1
-        self.news = asyncio.Event()
-        self.waiting = 0  # messages taken and not answered
-        self.stop: Verdict | None = None
-        self._answers: list[Answer] = []
-        self._parts: dict[int, dict[int, tuple[Verdict, str]]] = {}
-
-    def take(self) -> list[Answer]:
-        """The answers that came since the last call."""
-        self.news.clear()
-        found, self._answers = self._answers, []
-        return found
-
-    def answer(self, idx: int, part: int, verdict: Verdict, ref: str) -> None:
-        """Note the answer to one part; whoever calls sets `news` once for many."""
-        if self._chained:
-            known = self._parts.setdefault(idx, {})
-            known[part] = (verdict, ref)
-            if len(known) < len(self.templates):
-                return
-            verdict, ref = joined([known[place] for place in sorted(self._parts.pop(idx))])
-        self.waiting -= 1
-        self._answers.append(Answer(idx, verdict.outcome, verdict.code, ref))
-
-    def unsent(self, idxs: Sequence[int], code: str) -> None:
-        """Note messages that were taken from the gate, but whose bytes were never written."""
-        self._answers += [Answer(idx, Outcome.NOT_SENT, code, "") for idx in idxs]
-        self.news.set()
-
-
-def joined(parts: Sequence[tuple[Verdict, str]]) -> tuple[Verdict, str]:
-    """One verdict for a message from those of its parts; the last part's id is the one receipts will name."""
-    outcomes = {verdict.outcome for verdict, _ in parts}
-    if len(outcomes) == 1:
-        return parts[-1]
-    if Outcome.ACCEPTED in outcomes and Outcome.UNCERTAIN not in outcomes:
-        return Verdict(Outcome.UNCERTAIN, "~partial"), parts[-1][1]
-    # one unknown part makes the message unknown; refused for good outranks refused for now
-    worst = Outcome.UNCERTAIN if Outcome.UNCERTAIN in outcomes else Outcome.REFUSED
-    return next(verdict for verdict, _ in parts if verdict.outcome is worst), parts[-1][1]
-
-
 class Link(asyncio.Protocol):
     """A transceiver bind. Built by `connect`, dead after the first loss; a new one is made to go on."""
 
@@ -100,8 +46,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._sequence = 0
         self._rest = b""
-        self._pending: dict[int, tuple[Flight, int, int]] = {}  # sequence -> flight, index, part
-        self._written: deque[tuple[float, int, int]] = deque()  # when, first sequence, how many
+        self._waiting = Waiting()
         self._reserved = 0
         self._room = asyncio.Event()
         self._writable = True
@@ -128,7 +73,7 @@ class Link(asyncio.Protocol):
         self._clock.cancel()
         if not self.bound.done():
             self.bound.set_result(LOST)
-        self._settle(list(self._pending), Verdict(Outcome.UNCERTAIN, "~link"))
+        self._settle(math.inf, Verdict(Outcome.UNCERTAIN, "~link"))
         self._room.set()
         self._arrived.set()
 
@@ -167,7 +112,7 @@ class Link(asyncio.Protocol):
     async def reserve(self, want: int, parts: int) -> int:
         """Wait for room in the window; how many messages of so many parts may be written (`release` them then)."""
         while not self.down.is_set():
-            free = (self.manner.window - len(self._pending) - self._reserved) // parts
+            free = (self.manner.window - self._waiting.count - self._reserved) // parts
             if free > 0 and self._writable:
                 granted = min(free, want)
                 self._reserved += granted * parts
@@ -183,14 +128,14 @@ class Link(asyncio.Protocol):
 
     def submit(self, flight: Flight, idxs: Sequence[int], numbers: Sequence[int], salt: int) -> None:
         """Write these messages at once; `salt` tells texts to one phone apart that share an index (UDH reference)."""
-        parts = len(flight.templates)
-        first = self._sequences(len(idxs) * parts)
-        references = repeat(b"") if parts == 1 else (bytes(((salt + idx) & 0xFF,)) for idx in idxs)
-        self._transport.write(wire.block(flight.templates, first, numbers, references))
-        waited = ((flight, idx, part) for idx in idxs for part in range(parts))
-        self._pending.update(enumerate(waited, first))
-        self._written.append((self._loop.time(), first, len(idxs) * parts))
-        flight.waiting += len(idxs)
+        templates = flight.templates
+        first = self._sequences(len(idxs) * len(templates))
+        if len(templates) == 1:
+            data = wire.copies(templates[0], first, numbers)
+        else:
+            data = wire.block(templates, first, numbers, (bytes(((salt + idx) & 0xFF,)) for idx in idxs))
+        self._waiting.add(Run(flight, first, idxs, self._loop.time()))
+        self._transport.write(data)
 
     # -- what we hear --------------------------------------------------------------------------------------------
 
@@ -214,10 +159,10 @@ class Link(asyncio.Protocol):
         for command, status, sequence, body in pdus:
             if command == wire.SUBMIT_SM_RESP:
                 self._answered(sequence, status, wire.message_id(body), touched)
-            elif command == wire.GENERIC_NACK:
-                self._answered(sequence, status or wire.RINVCMDID, "", touched)
             elif command == wire.DELIVER_SM:
                 self._receipts.append((sequence, body))
+            elif command == wire.GENERIC_NACK:
+                self._answered(sequence, status or wire.RINVCMDID, "", touched)
             else:
                 self._other(command, status, sequence)
         self._tell(touched)
@@ -231,13 +176,11 @@ class Link(asyncio.Protocol):
             self._read_on(len(self._receipts) < RECEIPTS_HELD)
 
     def _answered(self, sequence: int, status: int, ref: str, touched: set[Flight]) -> None:
-        waited = self._pending.pop(sequence, None)
-        if waited is None:
+        verdict = self.manner.verdict(status)
+        flight = self._waiting.answer(sequence, verdict, ref)
+        if flight is None:
             self.strays += 1
             return
-        flight, idx, part = waited
-        verdict = self.manner.verdict(status)
-        flight.answer(idx, part, verdict, ref)
         if verdict.stop:
             flight.stop = verdict
         touched.add(flight)
@@ -276,21 +219,18 @@ class Link(asyncio.Protocol):
         quiet = now - max(self._heard, self._read_since)
         if self._asked and now - self._asked > patience:
             self._transport.abort()
-        elif not self._asked and quiet > (patience if self._pending else self.manner.enquire_every):
+        elif not self._asked and quiet > (patience if self._waiting.count else self.manner.enquire_every):
             self._asked = now
             self._request(wire.ENQUIRE_LINK)
 
     def _expire(self, before: float) -> None:
-        while self._written and max(self._written[0][0], self._read_since) < before:
-            _, first, count = self._written.popleft()
-            late = [sequence for sequence in range(first, first + count) if sequence in self._pending]
-            self._settle(late, Verdict(Outcome.UNCERTAIN, "~timeout"))
+        if self._read_since < before:
+            self._settle(before, Verdict(Outcome.UNCERTAIN, "~timeout"))
 
-    def _settle(self, sequences: list[int], verdict: Verdict) -> None:
-        for sequence in sequences:
-            flight, idx, part = self._pending.pop(sequence)
-            flight.answer(idx, part, verdict, "")
-            flight.news.set()
+    def _settle(self, before: float, verdict: Verdict) -> None:
+        for sequence in self._waiting.older(before):
+            if flight := self._waiting.answer(sequence, verdict, ""):
+                flight.news.set()
         self._room.set()
 
     # -- receipts ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 # section 5.1.2.1: command identifiers; an answer is its request with the top bit set
@@ -162,6 +163,23 @@ def block(templates: Sequence[Template], first: int, numbers: Iterable[int], ref
     return b"".join(pieces)
 
 
+def copies(template: Template, first: int, numbers: Sequence[int]) -> bytes | bytearray:
+    """As `block` for texts of one part: one PDU, copied, whose sequences and numbers are filled in column by column."""
+    count = len(numbers)
+    digits = b"%d" * count % tuple(numbers)
+    width = len(digits) // count
+    if not 10 ** (width - 1) <= min(numbers) <= max(numbers) < 10**width:  # of several lengths
+        return block((template,), first, numbers, repeat(b""))
+    size, head, middle, tail = template
+    one = HEADER.pack(size + width, SUBMIT_SM, ROK, 0) + head + bytes(width) + middle + tail
+    pdus, sequences = bytearray(one * count), struct.pack(f">{count}I", *range(first, first + count))
+    for column in range(4):
+        pdus[12 + column :: size + width] = sequences[column::4]
+    for column in range(width):
+        pdus[HEADER.size + len(head) + column :: size + width] = digits[column::width]
+    return pdus
+
+
 class Delivered(NamedTuple):
     """What a deliver_sm says (4.6.1)."""
 
@@ -208,6 +226,9 @@ def _read_tlvs(body: bytes, at: int) -> dict[int, bytes]:
 
 def message_id(body: bytes) -> str:
     """The id in a submit_sm_resp (4.4.2), "" when there is none or it could not stand in a line of a journal."""
+    raw = body[:-1]
+    if raw.isalnum() and len(raw) <= 64 and body[-1] == 0:  # noqa: PLR2004 - as below
+        return raw.decode("ascii")
     raw = body.partition(b"\0")[0]
     if len(raw) > 64:  # noqa: PLR2004 - 65 octets with its NUL, section 5.2.23
         return ""
