@@ -7,12 +7,13 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from campaigns.ledger import logbook
-from campaigns.ledger.logbook import Line
+from campaigns.ledger.logbook import Line, Told
 from campaigns.ledger.windows import connect
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,22 @@ GATHER = 0.05
 CHUNK_LINES = 5_000
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """What goes into one chunk of a wave."""
+
+    lines: list[Line] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
+    count: int = 0
+
+
 class AnswerLog:
     """One writer task on one database connection; lines of one wave go into one chunk."""
 
     def __init__(self, database: str) -> None:
         self._database = database
-        self._lines: dict[int, list[Line]] = {}
-        self._closed: dict[int, list[int]] = {}
+        self._waves: dict[int, _Waiting] = {}
         self._waiting = 0
         self._room = asyncio.Condition()
         self._news = asyncio.Event()
@@ -43,13 +53,20 @@ class AnswerLog:
         """Begin writing."""
         self._task = asyncio.create_task(self._run())
 
-    async def put(self, wave: int, lines: Sequence[Line], closed: Sequence[int] = ()) -> None:
-        """Hand lines over; waits while too many are waiting."""
-        async with self._room:
-            await self._room.wait_for(lambda: self._waiting < MOST_LINES)
-        self._lines.setdefault(wave, []).extend(lines)
-        self._closed.setdefault(wave, []).extend(closed)
-        self._waiting += len(lines)
+    async def put(self, wave: int, lines: Sequence[Line], closed: Sequence[int] = (), told: Told | None = None) -> None:
+        """Hand lines and plain answers over; waits while too many are waiting."""
+        if self._waiting >= MOST_LINES:
+            async with self._room:
+                await self._room.wait_for(lambda: self._waiting < MOST_LINES)
+        mine = self._waves.setdefault(wave, _Waiting())
+        count = len(lines)
+        mine.lines += lines
+        mine.closed += closed
+        if told and told[1]:
+            mine.told.append(told)
+            count += len(told[1])
+        mine.count += count
+        self._waiting += count
         self._idle.clear()
         self._news.set()
 
@@ -71,24 +88,23 @@ class AnswerLog:
             if self._waiting < CHUNK_LINES:
                 await asyncio.sleep(GATHER)
             self._news.clear()
-            lines, self._lines = self._lines, {}
-            closed, self._closed = self._closed, {}
-            for wave in lines:
-                await self._write(wave, lines[wave], closed.get(wave, []))
+            waves, self._waves = self._waves, {}
+            for wave, waiting in waves.items():
+                await self._write(wave, waiting)
             async with self._room:
-                self._waiting -= sum(map(len, lines.values()))
+                self._waiting -= sum(waiting.count for waiting in waves.values())
                 self._room.notify_all()
-            if not self._lines:
+            if not self._waves:
                 self._idle.set()
 
-    async def _write(self, wave: int, lines: list[Line], closed: list[int]) -> None:
+    async def _write(self, wave: int, waiting: _Waiting) -> None:
         """Until it is committed: what was answered is a fact, however long the database is away."""
         wait = 0.1
         while True:
             try:
                 if self._conn is None or self._conn.closed:
                     self._conn = await connect(self._database)
-                await logbook.append_async(self._conn, wave, lines, closed)
+                await logbook.append_async(self._conn, wave, waiting.lines, waiting.told, waiting.closed)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 log.warning("answers wait, the database is away: %s", type(error).__name__)
                 self._conn = None

@@ -12,7 +12,7 @@ import fcntl
 import io
 import os
 import socket
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -72,9 +72,12 @@ class Journal:
         """Indexes lo..hi-1 are about to be written to the socket."""
         self._write(f"S {window} {lo} {hi}\n")
 
-    def heard(self, window: int, answers: Iterable[Answer]) -> None:
-        """All answers of one socket read, before they go to the log."""
-        self._write("".join(f"R {window} {a[0]} {a[1]:d} {_word(a[3])} {_word(a[2])}\n" for a in answers))
+    def heard(self, window: int, answers: Iterable[Answer], tails: Sequence[str] = ()) -> None:
+        """All answers of one socket read, before they go to the log; `tails` are lines from their index on."""
+        lines = [*tails, *(f"{a[0]} {a[1]:d} {_word(a[3])} {_word(a[2])}" for a in answers)]
+        if lines:
+            head = f"R {window} "
+            self._write(head + f"\n{head}".join(lines) + "\n")
 
     def not_sent(self, window: int, lo: int, hi: int) -> None:
         """Indexes lo..hi-1 were given back unsent."""

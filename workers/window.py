@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from campaigns.ledger.logbook import Line
+from campaigns.ledger.logbook import Line, tail
 from campaigns.ledger.windows import Batch, Intent
 from campaigns.message import reference
 from campaigns.terms import Account, Answer, Outcome
@@ -145,19 +145,25 @@ class WindowRun:
 
     async def _heard(self, answers: list[Answer]) -> None:
         crash_point("C6")
-        window, lo, answered = self._intent.id, self._intent.lo, self._answered
-        lines: list[Line] = []
-        for idx, outcome, code, provider_ref in answers:
-            if not lo <= idx < self._next:
+        window, lo, sent, answered = self._intent.id, self._intent.lo, self._next, self._answered
+        plain: list[str] = []
+        odd: list[Answer] = []
+        for answer in answers:
+            idx, outcome, code, provider_ref = answer
+            if not lo <= idx < sent:
                 log.error("window %s: an answer for an index that never left", window)
                 continue
             answered[idx - lo] = 1
-            lines.append((window, idx, "answer", outcome, code, provider_ref))
+            if line := tail(idx, outcome, code, provider_ref):
+                plain.append(line)
+            else:
+                odd.append(answer)
         try:
-            self._sending.journal.heard(window, answers)
+            self._sending.journal.heard(window, odd, plain)
         finally:  # a full disk must not lose what was heard
             crash_point("C7")
-            await self._sending.answers.put(self._batch.wave, lines)
+            lines: list[Line] = [(window, a.idx, "answer", a.outcome, a.code, a.provider_ref) for a in odd]
+            await self._sending.answers.put(self._batch.wave, lines, told=(window, plain))
 
     async def _close(self) -> None:
         """What nobody answered: on the wire is uncertain, never taken is given back, listed is skipped."""

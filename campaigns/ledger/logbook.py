@@ -12,26 +12,42 @@ from campaigns.ledger.names import log_table
 Line = tuple[int, int, str, int, str, str]
 """window, index, kind (answer|receipt|look-up|closed), outcome, provider code, provider reference."""
 
-_UNSAFE = str.maketrans({"\\": "/", "\t": " ", "\n": " ", "\r": " ", "\0": " "})
+Told = tuple[int, Sequence[str]]
+"""A window, and plain answers to it as their lines stand in the journal and in the log: "index outcome ref code"."""
+
+_UNSAFE = str.maketrans({"\\": "/", " ": "\\ ", "\t": "\\ ", "\n": "\\ ", "\r": "\\ ", "\0": "\\ "})
 CODE_MAX = 120
+DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7")
 
 
-def text_rows(chunk: int, lines: Iterable[Line]) -> bytes:
+def tail(idx: int, outcome: int, code: str, ref: str) -> str:
+    """The line of a plain answer from its index on; "" when a word of it is not plain."""
+    if (ref.isalnum() or not ref) and code.isalnum() and (ref + code).isascii() and len(ref) + len(code) <= CODE_MAX:
+        return f"{idx} {DIGITS[outcome]} {ref} {code}"
+    return ""
+
+
+def text_rows(chunk: int, lines: Iterable[Line], told: Iterable[Told] = ()) -> bytes:
     """COPY text of a chunk; carriers' codes lose what would break a line, and what is longer than 120 characters."""
-    return "".join(
-        f"{chunk}\t{window}\t{idx}\t{kind}\t{outcome:d}\t{_clean(code)}\t{_clean(ref)}\n"
+    rows = [
+        f"{chunk} {window} {kind} {idx} {outcome:d} {_clean(ref)} {_clean(code)}\n"
         for window, idx, kind, outcome, code, ref in lines
-    ).encode()
+    ]
+    for window, tails in told:
+        head = f"{chunk} {window} answer "
+        rows += (head, f"\n{head}".join(tails), "\n")
+    return "".join(rows).encode()
 
 
 def _clean(text: str) -> str:
     if text.isascii() and text.isalnum():
         return text[:CODE_MAX]
-    return text.translate(_UNSAFE)[:CODE_MAX].encode("utf-8", "replace").decode()
+    return text[:CODE_MAX].translate(_UNSAFE).encode("utf-8", "replace").decode()
 
 
 def _copy(wave: int) -> str:
-    return f'COPY {log_table(wave)} (chunk, "window", idx, kind, outcome, provider_code, provider_ref) FROM STDIN'
+    columns = 'chunk, "window", kind, idx, outcome, provider_ref, provider_code'
+    return f"COPY {log_table(wave)} ({columns}) FROM STDIN (DELIMITER ' ')"
 
 
 NEW_CHUNK = "INSERT INTO chunk (wave) VALUES (%s) RETURNING id"
@@ -39,15 +55,15 @@ CLOSE = "UPDATE send_window SET closed = now() WHERE id = ANY(%s) AND closed IS 
 
 
 async def append_async(
-    conn: psycopg.AsyncConnection[Any], wave: int, lines: Sequence[Line], closed: Sequence[int] = ()
+    conn: psycopg.AsyncConnection[Any], wave: int, lines: Sequence[Line], told: Sequence[Told], closed: Sequence[int]
 ) -> None:
     """Write lines and close windows, in one transaction of its own."""
     async with conn.transaction():
-        if lines:
+        if lines or told:
             cur = await conn.execute(NEW_CHUNK, (wave,))
             row = await cur.fetchone()
             async with conn.cursor() as copier, copier.copy(_copy(wave)) as copy:
-                await copy.write(text_rows(row[0] if row else 0, lines))
+                await copy.write(text_rows(row[0] if row else 0, lines, told))
         if closed:
             await conn.execute(CLOSE, (list(closed),))
 
