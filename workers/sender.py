@@ -27,6 +27,7 @@ from providers.errors import Misconfigured, ProviderError
 from workers.answers import AnswerLog
 from workers.house import House, crash_point
 from workers.journal import Journal
+from workers.poison import park
 from workers.restart import take_in
 from workers.spool import Spool, SpoolFull
 from workers.throttle import Pace
@@ -147,7 +148,7 @@ class Sending:
         self._batch = batch
         try:
             self.journal.claim(batch)
-            reason = await self._windows_of(batch, until)
+            reason = await (park(self, batch) if batch.park else self._windows_of(batch, until))
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self._doubt = True  # a window may be committed that we know nothing of
             reason = type(error).__name__
@@ -221,7 +222,9 @@ class Sending:
     def _window_size(self, batch: windows.Batch) -> int:
         """What may be sent in one second, by the licence and by what the carrier was seen to take."""
         rate = min(self.account.licence / batch.segments, self._rate_seen)
-        return max(1, min(self.house.settings.window_max, int(rate)))
+        suspected = batch.suspect - batch.cursor  # half of it, so that the next claim knows which half was tried
+        most = max(1, suspected // 2) if suspected > 0 else self.house.settings.window_max
+        return max(1, min(most, int(rate)))
 
     def seen(self, messages: int, seconds: float) -> None:
         """A window was sent: a carrier slower than its licence gets smaller windows, and grows again."""

@@ -7,10 +7,11 @@ question is not a try: whatever its answer, only evidence that the carrier took 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from array import array
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 
@@ -21,7 +22,7 @@ from campaigns.terms import Answer, Outcome, Receipt
 from providers.base import Doubt, Window
 from providers.errors import ProviderError
 from workers.house import crash_point
-from workers.window import Sender
+from workers.window import Asker
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +33,6 @@ MOST = 200
 SAFE = 0.8
 """Part of a carrier's memory of references, counted from the intent, within which a reference may be sent again."""
 NO_ANSWER = "~asked"
-
-
-class Asker(Sender, Protocol):
-    """What a question needs of the process that asks it."""
-
-    @property
-    def incarnation(self) -> int:
-        """Of the database that this process began with."""
-        ...
-
-    async def opened(self) -> bool:
-        """Whether the carrier's connection stands."""
-        ...
 
 
 class Questions:
@@ -79,8 +67,9 @@ class Questions:
 
     async def rest(self) -> None:
         """Returns when the round under way is over; call when the worker drains, no new question is asked then."""
-        async with self._busy:
-            pass
+        with contextlib.suppress(TimeoutError):  # its journal lines say what was asked
+            async with asyncio.timeout(self._sending.house.settings.drain), self._busy:
+                pass
 
     async def round(self) -> int:
         """Ask whatever is due; how many questions were asked."""

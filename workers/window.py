@@ -44,6 +44,19 @@ class Sender(Protocol):
         """The carrier cannot be used now."""
 
 
+class Asker(Sender, Protocol):
+    """What questions and parking need of it beside."""
+
+    @property
+    def incarnation(self) -> int:
+        """Of the database that this process began with."""
+        ...
+
+    async def opened(self) -> bool:
+        """Whether the carrier's connection stands."""
+        ...
+
+
 class WindowRun:
     """Sends one window and accounts for each of its indexes exactly once.
 

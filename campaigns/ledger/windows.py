@@ -33,6 +33,8 @@ class Batch:
     sender: str
     segments: int
     closes_at: float  # unix time
+    suspect: int = 0  # claims before this one made no progress: windows take half of what is left up to here
+    park: bool = False  # the message at the cursor has ended its worker again and again: it is not sent
 
 
 @dataclass(slots=True)
@@ -54,29 +56,33 @@ class Refusal:
     reason: str
 
 
+WINDOW_MOST = 1_000
+"""Messages an intent at most (ledger: section 2)."""
+
 # Plan at 1 M rows: the index batch_due (28 rows), then wave, account and carrier by their keys; 1 ms.
 CLAIM = """
 WITH due AS (
-    SELECT b.wave, b.kind, b.seq FROM batch b JOIN wave w ON w.id = b.wave
+    SELECT b.wave, b.kind, b.seq, suspicion(b, %(most)s) AS found FROM batch b JOIN wave w ON w.id = b.wave
     JOIN account a ON a.name = b.account AND a.enabled
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
       AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
     ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
 )
-UPDATE batch b SET epoch = b.epoch + 1, lease_token = %(token)s,
+UPDATE batch b SET epoch = b.epoch + 1, lease_token = %(token)s, stalls = s.stalls, suspect = s.suspect,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM due, wave w, carrier c
+FROM due, wave w, carrier c, LATERAL (SELECT (due.found).*) s
 WHERE b.wave = due.wave AND b.kind = due.kind AND b.seq = due.seq AND w.id = b.wave AND c.id = b.carrier
 RETURNING b.wave, b.kind::text, b.seq, b.carrier, b.cursor, b.hi, b.epoch, b.lease_token, w.stop_seq, w.plan_hash,
     w.campaign, w.text, w.plan -> 'senders' ->> c.name, (w.plan -> 'texts' -> w.choice ->> 'segments')::int,
-    extract(epoch FROM coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()))::float8
+    extract(epoch FROM coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()))::float8,
+    s.suspect, s.park
 """
 
 
 async def claim(conn: psycopg.AsyncConnection[Any], account: str, lease: float) -> Batch | None:
     """The next due batch of an account, leased to us for `lease` seconds; None when there is none."""
-    cur = await conn.execute(CLAIM, {"account": account, "token": new_id(), "lease": lease})
+    cur = await conn.execute(CLAIM, {"account": account, "token": new_id(), "lease": lease, "most": WINDOW_MOST})
     row = await cur.fetchone()
     return Batch(*row) if row else None
 
@@ -94,7 +100,7 @@ async def renew(conn: psycopg.AsyncConnection[Any], batch: Batch, lease: float) 
 async def release(conn: psycopg.AsyncConnection[Any], batch: Batch) -> None:
     """Let go of a batch, so that it may be claimed at once."""
     await conn.execute(
-        "UPDATE batch SET lease_token = NULL, lease_until = NULL"
+        "UPDATE batch SET lease_token = NULL, lease_until = NULL, stalls = 0"  # we live: this claim was no stall
         " WHERE wave = %s AND kind = %s AND seq = %s AND lease_token = %s",
         (batch.wave, batch.kind, batch.seq, batch.token),
     )
@@ -125,40 +131,48 @@ async def take(
 
     Moves `batch.cursor`. `at_point` names the crash points C2 and C3 to the drill; it does nothing in production.
     """
-    window = new_id()
     async with conn.transaction():
-        # Plan at 1 M rows: batch, wave, account, wave_skip and, of a retry, items and messages by key; 1 ms, retry 8 ms
-        cur = await conn.execute(
-            "SELECT verdict, taken_to, skipped"
-            " FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                batch.wave,
-                batch.kind,
-                batch.seq,
-                batch.token,
-                batch.cursor,
-                want,
-                window,
-                journal,
-                incarnation,
-                batch.plan_hash,
-                batch.stop_seq,
-            ),
-        )
-        row = await cur.fetchone()
-        verdict, hi, skip = row or ("gone", 0, b"")
-        if verdict != "ok":
-            return Refusal(verdict or "gone")
-        lo = batch.cursor
-        intent = await _with_numbers(conn, batch, Intent(window, lo, hi, array("Q", bytes(8 * (hi - lo)))), keys)
+        intent = await intend(conn, batch, want, journal=journal, incarnation=incarnation)
+        if isinstance(intent, Refusal):
+            return intent
+        intent = await _with_numbers(conn, batch, intent, keys)
         at_point("C2")
     at_point("C3")
-    batch.cursor = hi
-    for offset in range(hi - lo) if skip else ():
-        if skip[offset // 8] >> (offset % 8) & 1:
-            intent.numbers[offset] = 0
-            intent.skipped.append(lo + offset)
+    batch.cursor = intent.hi
+    for idx in intent.skipped:
+        intent.numbers[idx - intent.lo] = 0
     return intent
+
+
+async def intend(
+    conn: psycopg.AsyncConnection[Any], batch: Batch, want: int, *, journal: str, incarnation: int
+) -> Intent | Refusal:
+    """The statements of T1 that decide, in the caller's transaction; the numbers are not there yet."""
+    window = new_id()
+    # Plan at 1 M rows: batch, wave, account, wave_skip and, of a retry, items and messages by key; 1 ms, retry 8 ms
+    cur = await conn.execute(
+        "SELECT verdict, taken_to, skipped FROM take_window(%s, %s::batch_kind, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            batch.wave,
+            batch.kind,
+            batch.seq,
+            batch.token,
+            batch.cursor,
+            want,
+            window,
+            journal,
+            incarnation,
+            batch.plan_hash,
+            batch.stop_seq,
+        ),
+    )
+    row = await cur.fetchone()
+    verdict, hi, skip = row or ("gone", 0, b"")
+    if verdict != "ok":
+        return Refusal(verdict or "gone")
+    lo = batch.cursor
+    skipped = [lo + at for at in range(hi - lo) if skip[at // 8] >> (at % 8) & 1] if skip else []
+    return Intent(window, lo, hi, array("Q", bytes(8 * (hi - lo))), skipped)
 
 
 async def _with_numbers(conn: psycopg.AsyncConnection[Any], batch: Batch, intent: Intent, keys: CampaignKeys) -> Intent:

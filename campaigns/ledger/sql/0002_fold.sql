@@ -46,7 +46,8 @@ BEGIN
         ), e AS MATERIALIZED (
             SELECT CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END AS no,
                    CASE w.kind WHEN 'first' THEN 1 ELSE r.attempt END AS attempt,
-                   l.outcome, l.kind = 'closed' AS given_back, l.kind = 'receipt' AS receipt, w.account
+                   l.outcome, l.kind = 'closed' AND l.provider_code <> '~parked' AS given_back,
+                   l.kind = 'closed' AND l.provider_code = '~parked' AS parked, l.kind = 'receipt' AS receipt, w.account
             FROM c JOIN log_%1$s l ON l.chunk = c.id
                    JOIN send_window w ON w.id = l."window"
                    LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = $1 AND r.batch = w.batch AND r.idx = l.idx
@@ -56,9 +57,9 @@ BEGIN
             -- bit 40: it left; below it outcome, then attempt. Where nothing left: attempt, then outcome.
             SELECT no, (rank >> 20 & 7)::smallint AS outcome,
                 (CASE WHEN rank >= 1::bigint << 40 THEN rank >> 4 & 65535 ELSE rank >> 23 END)::smallint AS attempt,
-                rank & 2 <> 0 AS given_back, rank & 1 <> 0 AS receipt, weak
+                rank & 4 <> 0 AS parked, rank & 2 <> 0 AS given_back, rank & 1 <> 0 AS receipt, weak
             FROM (
-                SELECT no, max((outcome::bigint << 20) + given_back::int * 2 + receipt::int
+                SELECT no, max((outcome::bigint << 20) + parked::int * 4 + given_back::int * 2 + receipt::int
                         + CASE WHEN outcome >= 5 THEN (1::bigint << 40) + (attempt << 4) ELSE attempt::bigint << 23 END) AS rank,
                     array_agg(attempt) FILTER (WHERE outcome IN (2, 3, 4)) AS weak        -- attempts that say "not taken"
                 FROM e GROUP BY no) ranked ORDER BY no                                                       -- page by page
@@ -68,11 +69,11 @@ BEGIN
                     WHEN b.outcome >= 5 THEN b.outcome
                     WHEN b.outcome = 0 THEN 8
                     WHEN b.outcome IN (1, 4) THEN b.outcome
-                    WHEN NOT $4 AND (b.given_back OR m.tries + 1 < $3) THEN 0
+                    WHEN NOT $4 AND NOT b.parked AND (b.given_back OR m.tries + 1 < $3) THEN 0
                     ELSE 10 END,
-                attempt = CASE WHEN b.outcome IN (2, 3) AND NOT $4 AND (b.given_back OR m.tries + 1 < $3)
+                attempt = CASE WHEN b.outcome IN (2, 3) AND NOT $4 AND NOT b.parked AND (b.given_back OR m.tries + 1 < $3)
                     THEN m.attempt + 1 ELSE m.attempt END,
-                tries = CASE WHEN b.outcome IN (2, 3) AND NOT b.given_back THEN m.tries + 1 ELSE m.tries END
+                tries = CASE WHEN b.outcome IN (2, 3) AND NOT b.given_back AND NOT b.parked THEN m.tries + 1 ELSE m.tries END
             FROM best b
             WHERE m.no = b.no AND (
                 (b.outcome >= 5 AND (m.state < b.outcome OR m.state > 7))
@@ -118,11 +119,14 @@ BEGIN
     LOOP
         chunks := chunks + g.chunks; rows := rows + g.rows;
         IF g.nos IS NULL THEN CONTINUE; END IF;
-        -- exponential, with up to half of itself as jitter, in slots; a message given back by a pause is due at once
-        due := CASE WHEN g.class = 'given-back' THEN date_trunc('second', clock_timestamp())
-            ELSE to_timestamp(ceil((extract(epoch FROM clock_timestamp())
-                + p_backoff * power(2, least(g.tries, 7) - 1) * (1 + random() / 2)) / p_slot) * p_slot) END;
-        PERFORM place_retry(p_wave, g.account, g.carrier, g.class, due, g.nos, g.attempts);
+        IF g.class = 'given-back' THEN                  -- by a pause, or by a crash: due at once, see 0002_settle.sql
+            PERFORM place_given_back(p_wave, g.account, g.carrier, p_backoff, g.nos, g.attempts);
+        ELSE
+            -- exponential, with up to half of itself as jitter, in slots
+            due := to_timestamp(ceil((extract(epoch FROM clock_timestamp())
+                + p_backoff * power(2, least(g.tries, 7) - 1) * (1 + random() / 2)) / p_slot) * p_slot);
+            PERFORM place_retry(p_wave, g.account, g.carrier, g.class, due, g.nos, g.attempts);
+        END IF;
         retries := retries + cardinality(g.nos);
     END LOOP;
 END $$;
