@@ -95,6 +95,8 @@ def _import(house: House, name: str, file: BinaryIO) -> None:
     with house.begin() as conn:
         unknown = recovery.unknown_windows(conn, sealed.windows)
         unknown -= _look_at_unknown(conn, sealed, unknown)
+        if recovery.restoring(conn):
+            recovery.reopen_silent(conn, name)
         wanted = unknown | recovery.open_ids(conn, name)
     number, uncertain = len(sealed.windows), 0
     unnamed = [Told(window, 0, "", 0, 0, 0, 0) for window in wanted - sealed.windows.keys()]  # dead before the W line

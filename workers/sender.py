@@ -67,6 +67,7 @@ class Sending:
         self.journal: Journal
         self._incarnation = 0
         self._last = 0  # our newest window
+        self._given: set[int] = set()  # windows that an adapter was given, also those that are long closed
         self._ending = False
         self._spool = Spool(
             house.folder("spool"),
@@ -133,7 +134,8 @@ class Sending:
             if not self.watch.owner or time.monotonic() < self._not_before or not await self._connected():
                 await asyncio.sleep(PAUSE)
                 return True
-            await self._settle_doubt()
+            if not await self._settle_doubt():
+                return False
             batch = await windows.claim(await self._database(), self.account.name, self.house.settings.lease)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             await self._away(error)
@@ -195,17 +197,26 @@ class Sending:
             self.journal.window(batch, intent)
         return intent
 
-    async def _settle_doubt(self) -> None:
-        """Windows of our journal without a run here: committed, never given to an adapter. They go back unsent."""
+    async def _settle_doubt(self) -> bool:
+        """Windows of our journal without a run here: committed, never given to an adapter. They go back unsent.
+
+        False when one was given to an adapter and is open again: the database is a copy that lags behind, and only
+        the journal knows what left. It is read when this worker has ended.
+        """
         if not self._doubt:
-            return
+            return True
         mine = [run.id for run in self._runs.values()]
         await self.answers.drained()  # runs that ended before have their closing line in the log now
-        for window, wave, lo, hi in await windows.in_doubt(await self._database(), self.journal.name, mine):
+        open_here = await windows.in_doubt(await self._database(), self.journal.name, mine)
+        if any(window in self._given for window, *_ in open_here):
+            self._end("a window that it has sent is open again: its journal decides")
+            return False
+        for window, wave, lo, hi in open_here:
             lines: list[Line] = [(window, i, "closed", Outcome.NOT_SENT, "~in-doubt", "") for i in range(lo, hi)]
             await self.answers.put(wave, lines, [window])
         await self.answers.drained()
         self._doubt = False
+        return True
 
     async def _away(self, error: Exception) -> None:
         log.warning("the database is away: %s", type(error).__name__)
@@ -238,6 +249,7 @@ class Sending:
     def _spawn(self, run: WindowRun) -> None:
         task = asyncio.create_task(run.go())
         self._runs[task] = run
+        self._given.add(run.id)
         task.add_done_callback(self._ran)
 
     def _ran(self, task: asyncio.Task[None]) -> None:

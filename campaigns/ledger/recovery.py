@@ -44,6 +44,20 @@ SELECT min(c.id) FROM chunk c JOIN send_window w ON w.id = %s AND c.at >= w.at -
 """
 
 
+def reopen_silent(conn: psycopg.Connection, journal: str) -> None:
+    """Open again what a worker closed here after the database went back: its answers were in the newer one only."""
+    closed = conn.execute(
+        "SELECT wave, array_agg(id) FROM send_window WHERE closed IS NOT NULL AND journal = %s GROUP BY wave",
+        (journal,),
+    ).fetchall()
+    for wave, windows in closed:
+        conn.execute(
+            "UPDATE send_window w SET closed = NULL WHERE id = ANY(%s) AND hi - lo >"
+            f' (SELECT count(DISTINCT idx) FROM {log_table(wave)} WHERE "window" = w.id)',
+            (windows,),
+        )
+
+
 def open_windows(conn: psycopg.Connection, ids: Collection[int]) -> list[OpenWindow]:
     """Those of these windows that are still open, locked."""
     rows = conn.execute(

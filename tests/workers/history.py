@@ -5,23 +5,23 @@ Acts take plain values: a test chooses them by rules, by chance or by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from random import Random
+from collections.abc import Sequence
 
 import psycopg
 
 from campaigns.ledger import fold, logbook, receipts, shares, waves
 from campaigns.ledger.waves import Wave
 from campaigns.ledger.windows import Refusal
+from campaigns.message import LEFT
 from campaigns.terms import Outcome, State
 from tests.cluster import AUTHOR
 from tests.hand import NOW, counted, grouped, messages
+from tests.workers.going_back import Earlier
 from tests.workers.model import TAKES, Carrier, Fate, Hand, Line1, Run, T
 from tests.workers.stage import ACCOUNT
-from tests.workers.standing import ATTEMPTS, ask, assert_standing
-from workers import sweeper
+from tests.workers.standing import ATTEMPTS, OVERLAPS, ask, assert_standing
+from workers import restart, sweeper
 from workers.house import House
-from workers.journals import import_dead
 from workers.queues import queue, send_queue
 
 HANDS = 3
@@ -40,8 +40,8 @@ def picked(among: Sequence[T], pick: int) -> T | None:
 class History:
     """One wave of a few messages, and up to three workers at once."""
 
-    def __init__(self, house: House, wave: Wave) -> None:
-        self.house, self.wave = house, wave
+    def __init__(self, house: House, wave: Wave, owner: str) -> None:
+        self.house, self.wave, self.owner = house, wave, owner
         self.line = Line1(house)
         self.carrier = Carrier()
         self.doubt: set[int] = set()  # messages that may be uncertain
@@ -50,28 +50,26 @@ class History:
         self.before: dict[int, State] = {}
         self.epochs: dict[tuple[str, int], int] = {}
         self.unheard = False  # a hand has a window that it knows nothing of
-        with house.begin() as conn:
-            row = conn.execute("SELECT incarnation FROM installation").fetchone()
-        self.incarnation = int(row[0]) if row else 0
+        self.earlier: tuple[Earlier, set[int]] | None = None
+        self.went_back = False
+        self.incarnation = self.incarnation_now()
         self.hands = [self.hire() for _ in range(HANDS)]
 
     def hire(self) -> Hand:
         """A new worker."""
         return Hand(self.house, self.line, self.carrier, self.incarnation)
 
+    def incarnation_now(self) -> int:
+        """What a worker that starts now believes."""
+        with self.house.begin() as conn:
+            row = conn.execute("SELECT incarnation FROM installation").fetchone()
+        return int(row[0]) if row else 0
+
     def over(self) -> None:
         """All processes end."""
         for hand in self.hands:
             hand.die()
         self.line.close()
-
-    def storm(self, seed: int, acts: int = 15) -> None:
-        """Many acts by chance, most of them a worker's next step."""
-        chance = Random(seed)  # noqa: S311 - a story to be told again
-        for _ in range(acts):
-            chance.choice(STORM)(self, chance)
-            self.nobody_twice()
-            self.the_ledger_holds()
 
     # -- what a pick may fall on ------------------------------------------------------------------------------------
 
@@ -135,7 +133,7 @@ class History:
             sent = {found.no(i) for i in range(found.intent.lo, found.intent.hi) if found.number(i)}
             assert not sent & self.left_out
         elif isinstance(found, Refusal):
-            assert found.reason in {"lease", "stopped", "stop_seq", "cursor", "hours"}
+            assert found.reason in {"lease", "stopped", "stop_seq", "cursor", "hours", "locked", "incarnation", "gone"}
             hand.release()
         elif breaks == "C3":
             self.unheard = True
@@ -167,7 +165,8 @@ class History:
         return {run.no(idx) for idx in range(run.intent.lo, run.next) if idx not in run.answered}
 
     def settle_doubt(self, who: int) -> None:
-        self.hands[who].settle_doubt()
+        if not self.hands[who].settle_doubt():
+            self.crash(who, "", [], "", power=False)
 
     def renew(self, who: int) -> None:
         hand = self.hands[who]
@@ -267,7 +266,7 @@ class History:
             return fold.fold(conn, self.wave.id, fold.Policy(chunks=chunks, tries=TRIES, first=0.0, slot=NOW))
 
     def keep_books(self) -> None:
-        import_dead(self.house)
+        restart.take_in(self.house)
         with self.house.begin() as conn:
             fold.close_waves(conn)
 
@@ -278,6 +277,25 @@ class History:
         with self.house.begin() as conn:
             due = ACCOUNT in shares.due_accounts(conn)
         assert queue(self.house.redis, send_queue(ACCOUNT)).count == due
+
+    def keep_a_backup(self) -> None:
+        """The database as it is now."""
+        earlier = Earlier(self.wave.id)
+        with psycopg.connect(self.owner) as conn:
+            earlier.keep(conn)
+        self.earlier = earlier, set(self.left_out)
+
+    def go_back(self) -> None:
+        """It comes back, the journals stay; workers live on and do not know. Then the machine's start looks at it."""
+        if not self.earlier:
+            return
+        earlier, self.left_out = self.earlier[0], set(self.earlier[1])
+        with psycopg.connect(self.owner) as conn:
+            earlier.put_back(conn)
+        self.before, self.epochs, self.truth, self.went_back = {}, {}, {}, True
+        (self.house.folder("journals") / restart.FILE).write_text("1", encoding="ascii")  # it is noticed
+        restart.begin_sending(self.house)
+        self.incarnation = self.incarnation_now()
 
     # -- what holds at every instant -----------------------------------------------------------------------------------
 
@@ -292,20 +310,28 @@ class History:
     def the_ledger_holds(self) -> None:
         """I1, I2, I4, I5, I7 as the database has them."""
         with self.house.begin() as conn:
-            known = {(w, i) for w, i, *_ in ask(conn, ATTEMPTS, self.wave.id)}
-            assert self.carrier.places.keys() <= known, "sent without an intent (I1)"
-            assert_standing(conn, self.wave.id)
+            if not self.went_back:  # else journals know what the database lacks, until all are in it
+                self.intents_are_there(conn)
+                assert_standing(conn, self.wave.id)
+            assert ask(conn, OVERLAPS, self.wave.id) == [], "overlapping windows (I2)"
             counts = counted(conn, self.wave.id)
             assert counts == grouped(conn, self.wave.id), "counts (I4)"
             assert sum(counts.values()) == self.wave.n, "sums (I4)"
             self.states_hold({no: state for no, (state, _, _) in messages(conn, self.wave.id).items()})
+
+    def intents_are_there(self, conn: psycopg.Connection) -> None:
+        """I1."""
+        known = {(w, i) for w, i, *_ in ask(conn, ATTEMPTS, self.wave.id)}
+        assert self.carrier.places.keys() <= known, "sent without an intent (I1)"
 
     def states_hold(self, states: dict[int, State]) -> None:
         for no, state in states.items():
             was = self.before.get(no, State.QUEUED)
             if Outcome.ACCEPTED <= state <= Outcome.DELIVERED:
                 assert self.carrier.taken[no], f"message {no} is {state.name} and was never taken (I4)"
-            assert state is not State.UNCERTAIN or no in self.doubt, f"message {no} is uncertain without a reason (I5)"
+            assert state is not State.UNCERTAIN or no in self.doubt or self.went_back, (
+                f"message {no} is uncertain without a reason (I5)"
+            )
             assert not Outcome.ACCEPTED <= was <= Outcome.DELIVERED or was <= state <= Outcome.DELIVERED, (
                 f"{no} fell (I7)"
             )
@@ -316,6 +342,8 @@ class History:
             for run in hand.runs:
                 self.doubt |= self.open_of(run)
             hand.die()
+        self.hands = []
+        self.keep_books()  # all journals are in: what was locked is unlocked
         self.hands = [self.hire()]
         if self.now().state == "paused":
             self.move("resume")
@@ -327,6 +355,8 @@ class History:
         while self.fold(40):  # late receipts count after the end, too
             pass
         self.the_ledger_holds()
+        with self.house.begin() as conn:
+            self.intents_are_there(conn)
         self.nobody_twice()
         self.truth_is_told()
 
@@ -346,40 +376,10 @@ class History:
         """Strong evidence stands as its strongest; what was not taken is nothing that would say so; nothing waits."""
         lies = {no for no, fate in self.carrier.places.values() if fate is Fate.LIES}
         for no, state in self.before.items():
-            if strong := self.truth.get(no):
+            if self.went_back:
+                assert not self.carrier.taken[no] or state in LEFT or (no in lies and state is State.REFUSED), f"{no}"
+            elif strong := self.truth.get(no):
                 assert state == max(strong), f"message {no} is {state.name}, known {strong}"
             elif self.carrier.taken[no]:
                 assert state is State.UNCERTAIN or (no in lies and state is State.REFUSED), f"{no}: {state.name}"
             assert state is not State.QUEUED
-
-
-def fates(chance: Random) -> list[Fate]:
-    """What the carrier makes of the next few messages."""
-    return chance.choices([Fate.OK, *Fate], k=chance.randint(1, 4))
-
-
-def _advance(here: History, chance: Random) -> None:
-    here.advance(chance.randrange(HANDS), chance.randint(1, 4), fates(chance))
-
-
-def _crash(here: History, chance: Random) -> None:
-    at = chance.choice(["", "S", "R"])
-    here.crash(chance.randrange(HANDS), at, fates(chance), chance.choice(TORN), power=chance.random() < 0.1)
-
-
-STORM: list[Callable[[History, Random], object]] = [
-    *[_advance] * 12,
-    _crash,
-    lambda here, chance: here.take_ahead(chance.randrange(HANDS), [1, 2]),
-    lambda here, chance: here.break_off_in_t1(chance.randrange(HANDS), chance.choice(["C2", "C3"])),
-    lambda here, chance: here.hear_any(chance.randrange(64)),
-    lambda here, chance: here.close_any(chance.randrange(64)),
-    lambda here, chance: here.stopped_beyond_its_lease(chance.randrange(HANDS)),
-    lambda here, chance: here.settle_doubt(chance.randrange(HANDS)),
-    lambda here, chance: here.receipt(chance.randrange(64), Outcome(chance.randint(5, 7)), chance.randint(1, 2)),
-    lambda here, chance: here.look_up(chance.randrange(64)),
-    lambda here, chance: here.move(chance.choice(["pause", "resume", "resume"])),
-    *[lambda here, chance: here.fold(chance.randint(1, 5))] * 2,
-    lambda here, _: here.keep_books(),
-]
-"""What may happen by chance, as often as it stands here."""

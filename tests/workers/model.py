@@ -125,6 +125,7 @@ class Hand:
         self.journal = Journal(house.folder("journals"), self.worker, incarnation)
         self.batch: Batch | None = None
         self.runs: list[Run] = []
+        self.given: set[int] = set()  # windows that it has sent from, or may have
         self.on_wire: set[int] = set()  # messages sent and not answered, also of windows that are closed
 
     def claim(self) -> Batch | None:
@@ -154,6 +155,7 @@ class Hand:
         if isinstance(found, Refusal):
             return found
         self.journal.window(self.batch, found)
+        self.given.add(found.id)
         self.runs.append(Run(self.batch, found, found.lo))
         return self.runs[-1]
 
@@ -190,13 +192,17 @@ class Hand:
         self._log(run, lines, [window])
         self.runs.remove(run)
 
-    def settle_doubt(self) -> None:
-        """Windows of this journal that this hand knows nothing of never left: they go back."""
+    def settle_doubt(self) -> bool:
+        """Windows of this journal that this hand knows nothing of never left: they go back. False when it must end."""
         mine = [run.intent.id for run in self.runs]
-        for window, wave, lo, hi in self.line.run(windows.in_doubt(self.line.conn, self.journal.name, mine)):
+        doubtful = self.line.run(windows.in_doubt(self.line.conn, self.journal.name, mine))
+        if any(window in self.given for window, *_ in doubtful):
+            return False
+        for window, wave, lo, hi in doubtful:
             lines: list[Line] = [(window, i, "closed", Outcome.NOT_SENT, "~in-doubt", "") for i in range(lo, hi)]
             with self.house.begin() as conn:
                 logbook.append(conn, wave, lines, [window])
+        return True
 
     def release(self) -> None:
         """Let go of the batch."""

@@ -17,7 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from campaigns.ledger import plans
 from campaigns.ledger.plans import Draft
 from campaigns.terms import Outcome
+from dispatcher.assemble import Site
 from tests.cluster import AUTHOR, CAMPAIGN, Planned, start
+from tests.workers.chance import storm
 from tests.workers.history import HANDS, TORN, History
 from tests.workers.model import Fate
 from tests.workers.stage import ACCOUNT
@@ -36,6 +38,7 @@ class Ledger(RuleBasedStateMachine):
     """The acts of a history as rules."""
 
     house: House
+    owner: str
     drafts: dict[int, Draft]
     planned = 0
     told: History | None = None
@@ -46,7 +49,7 @@ class Ledger(RuleBasedStateMachine):
         draft = replace(self.drafts[n], name=f"model {self.planned}")
         with self.house.begin() as conn:
             wave = plans.plan(conn, draft, AUTHOR.login, self.house.keys(CAMPAIGN))
-        self.told = History(self.house, start(self.house, wave))
+        self.told = History(self.house, start(self.house, wave), self.owner)
 
     @property
     def here(self) -> History:
@@ -55,11 +58,11 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 2**32))
     def storm(self, seed: int) -> None:
-        self.here.storm(seed)
+        storm(self.here, seed)
 
     @rule(seed=st.integers(0, 2**32))
     def storm_again(self, seed: int) -> None:
-        self.here.storm(seed)
+        storm(self.here, seed)
 
     @rule(who=WHO, want=st.integers(1, 4), fates=FATES)
     def advance(self, who: int, want: int, fates: list[Fate]) -> None:
@@ -130,6 +133,15 @@ class Ledger(RuleBasedStateMachine):
         self.here.keep_books()
 
     @rule()
+    def keep_a_backup(self) -> None:
+        self.here.keep_a_backup()
+
+    @rule(seed=st.integers(0, 2**32))
+    def go_back_after_a_storm(self, seed: int) -> None:
+        storm(self.here, seed)
+        self.here.go_back()
+
+    @rule()
     def redis_is_flushed(self) -> None:
         self.here.redis_is_flushed()
 
@@ -153,11 +165,11 @@ class Ledger(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(house: House, tmp_path: Path) -> type[Ledger]:
+def machine(site: Site, house: House, tmp_path: Path) -> type[Ledger]:
     restart.begin_sending(house)
     planned = Planned(house, tmp_path)
     drafts = {n: planned.draft(planned.audience(n=n, seed=n), account=ACCOUNT) for n in SIZES}
-    return type("Bound", (Ledger,), {"house": house, "drafts": drafts})
+    return type("Bound", (Ledger,), {"house": house, "owner": site.owner, "drafts": drafts})
 
 
 def run(machine: type[Ledger], examples: int, steps: int, *phases: Phase) -> None:

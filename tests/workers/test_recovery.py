@@ -233,6 +233,17 @@ def test_an_unreadable_journal_proves_nothing_and_stops_nobody(house: House, wav
     assert import_dead(house) == 0
 
 
+def test_a_window_closed_in_an_older_database_without_its_lines(house: House, wave: Wave) -> None:
+    """F22: its answers were committed in the newer one, its end here: while restoring the journal says them again."""
+    dead = Dead(house)
+    with house.begin() as conn:
+        conn.execute("UPDATE send_window SET closed = now() WHERE id = %s", (dead.intent.id,))
+        recovery.begin_restoring(conn, "tested")
+    restart.take_in(house)
+    assert dead.closed()
+    assert dead.outcomes() == [ACCEPTED, REFUSED, *[UNCERTAIN] * 4, *[NOT_SENT] * 4]
+
+
 def test_a_commit_after_the_import_goes_back(house: House, wave: Wave) -> None:
     """A dying worker's commit may come after its journal was put away: that journal still proves that nothing left."""
     dead = Dead(house, named=False)

@@ -18,6 +18,7 @@ import pytest
 from campaigns.ledger import reading, windows
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Answer, Outcome, State
+from dispatcher.assemble import Site
 from providers.base import Gate, Window
 from providers.errors import Misconfigured
 from tests.cluster import Started
@@ -40,6 +41,7 @@ from tests.workers.stage import ACCOUNT
 from workers import answers as answer_log
 from workers import restart, sender
 from workers.house import House
+from workers.restart import take_in
 from workers.sender import Sending
 
 
@@ -187,6 +189,34 @@ def test_a_commit_whose_answer_was_lost(house: House, wave: Wave, monkeypatch: p
     assert len(lost) == 2
     assert len(provider.wire) == len(set(provider.wire)) == 60
     assert counts(house, wave) == {State.ACCEPTED: 60}
+
+
+def test_a_window_that_is_open_again_is_its_journals_matter(
+    site: Site, house: House, wave: Wave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F22: a copy without the last answers takes the database's place: what this worker has sent never goes back."""
+    ended: list[str] = []
+    monkeypatch.setattr(Sending, "_end", _ends(ended))
+    provider = Scripted(well)
+
+    async def work() -> None:
+        sending = Sending(house, house.accounts[ACCOUNT], provider)
+        await sending.start()
+        await sending.work(5)
+        await sending.answers.drained()
+        with psycopg.connect(site.owner) as owner:
+            owner.execute(f"DELETE FROM log_{wave.id}")
+            owner.execute("DELETE FROM chunk WHERE wave = %s", (wave.id,))
+            owner.execute("UPDATE send_window SET closed = NULL WHERE wave = %s", (wave.id,))
+        await sending.work(5)
+        await sending.stop()
+
+    asyncio.run(work())
+    assert len(ended) == 1
+    take_in(house)
+    with house.begin() as conn:
+        told = conn.execute(f"SELECT DISTINCT outcome FROM log_{wave.id}").fetchall()
+    assert told == [(Outcome.ACCEPTED,)]
 
 
 @pytest.mark.parametrize("when", ["on the wire", "not yet in the log"])
