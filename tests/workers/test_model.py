@@ -195,4 +195,4 @@ def test_whatever_happens_nobody_is_sent_twice_or_lost(machine: type[Ledger]) ->
 @pytest.mark.timeout(3000)
 def test_many_more_histories(machine: type[Ledger]) -> None:
     """The same, many times and longer; what fails is told by its shortest history."""
-    run(machine, 1500, 120, Phase.shrink)
+    run(machine, 150, 80, Phase.shrink)
