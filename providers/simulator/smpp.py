@@ -10,7 +10,7 @@ import asyncio
 import struct
 import time
 import zlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Final, cast
 
 from providers import smpp_pdu as said
 from providers.simulator.faults import SIDES, Fates, Faults
-from providers.simulator.smpp_text import Chains, Letter, read_submit
+from providers.simulator.smpp_text import Chains, Letter, Reader
 from providers.simulator.truth import TruthFile, read_acknowledged, read_taken
 from providers.simulator.unanswered import Unanswered
 
@@ -177,8 +177,9 @@ class SmppSimulator:
         self.unanswered = Unanswered(truth)
         self._prefix = b"%08x" % zlib.crc32(str(truth.absolute()).encode())  # two truth files never hold the same id
         self._chains = Chains()
+        self._reader = Reader()
         self._first_try: dict[bytes, int] = {}  # throttled number -> parts of its first chain that are still to be so
-        self._due: dict[int, list[Owed]] = {}  # tick -> receipts
+        self._due: defaultdict[int, list[Owed]] = defaultdict(list)  # tick -> receipts
         self._tokens, self._filled = faults.rate * _BURST, time.monotonic()
         shares = (getattr(faults, name) if name != "receipt_delay" else 0.0 for name in Fates._fields)
         self._edges = Fates(*(int(share * SIDES) for share in shares))
@@ -191,7 +192,7 @@ class SmppSimulator:
         for line in taken:
             if line.part == line.parts and line.message_id not in acknowledged:
                 number = line.number.encode()
-                self._promise(line.message_id.encode(), number, "", self.faults.fates(number))
+                self._promise(line.message_id.encode(), number, "", self.faults.fates(number), time.monotonic())
 
     def greet(self, system_id: bytes, password: bytes) -> int:
         """The status of a bind with these."""
@@ -208,14 +209,14 @@ class SmppSimulator:
         """
         lines: list[bytes] = []
         answers: list[bytes] = []
-        now = b"%.3f" % time.time()
+        now, read, fate, at = b"%.3f" % time.time(), self._reader.read, self.faults.fates, time.monotonic()
         for sequence, body in submits:
-            submission = read_submit(body)
+            submission = read(body)
             if submission is None:
                 answers.append(_answer(said.GENERIC_NACK, sequence, 0x02))
                 continue
             number, letter = submission
-            fates = self.faults.fates(number)
+            fates = fate(number)
             status = self._refusal(number, letter, fates)
             if status is not None:
                 answers.append(_answer(said.SUBMIT_SM, sequence, status))
@@ -224,7 +225,7 @@ class SmppSimulator:
             self._next_id += 1
             lines.append(b"%b\t%b\t%b%b" % (now, message_id, number, self._told(number, letter)))
             if letter.receipt:
-                self._promise(message_id, number, letter.sender, fates)
+                self._promise(message_id, number, letter.sender, fates, at)
             where = late if fates[9] < self._edges.late else answers
             where.append(self._agree(sequence, message_id, fates))
         if lines:
@@ -270,21 +271,21 @@ class SmppSimulator:
 
     # -- receipts ------------------------------------------------------------------------------------------------
 
-    def _promise(self, message_id: bytes, number: bytes, sender: str, fates: tuple[int, ...]) -> None:
+    def _promise(self, message_id: bytes, number: bytes, sender: str, fates: tuple[int, ...], now: float) -> None:
         edges = self._edges
         if fates[6] < edges.no_receipt:
             return
         receipt = (message_id, number, sender, fates[5] >= edges.undelivered)
         delay = self.faults.receipt_delay * (0.2 + 1.6 * fates[4] / SIDES)
-        self.owe(delay, receipt)
+        self._due[int((now + delay) / _TICK)].append(receipt)
         if fates[7] < edges.repeat_receipt:
-            self.owe(delay * 2, receipt)
+            self._due[int((now + delay * 2) / _TICK)].append(receipt)
         if receipt[3] and fates[8] < edges.contradict:
             self.owe(delay * 3, (message_id, number, sender, False))
 
     def owe(self, delay: float, receipt: Owed) -> None:
         """Send this receipt after so many seconds."""
-        self._due.setdefault(int((time.monotonic() + delay) / _TICK), []).append(receipt)
+        self._due[int((time.monotonic() + delay) / _TICK)].append(receipt)
 
     async def clock(self) -> None:
         """Send receipts when they are due, for ever."""

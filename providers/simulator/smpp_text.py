@@ -24,15 +24,30 @@ class Letter(NamedTuple):
     sha: str  # SHA-256 of `text`
 
 
-def read_submit(body: bytes) -> tuple[bytes, Letter] | None:
-    """The number and the rest of a submit_sm; None when it cannot be read."""
-    try:
-        number_at = body.index(0, body.index(0) + 3) + 3
-        number_end = body.index(0, number_at)
+class Reader:
+    """Reads one submit_sm after another; what stood round the number of the last one most often comes again."""
+
+    def __init__(self) -> None:
+        self._head, self._tail, self._letter = b"?", b"?", Letter("", False, 0, 1, 1, "", "")  # noqa: FBT003 - a field
+
+    def read(self, body: bytes) -> tuple[bytes, Letter] | None:
+        """The number and the rest; None when it cannot be read."""
+        if body.startswith(self._head) and body.endswith(self._tail):
+            number = body[len(self._head) : -len(self._tail)]
+            if number.isdigit():
+                return number, self._letter
+        try:
+            number_at = body.index(0, body.index(0) + 3) + 3
+            number_end = body.index(0, number_at)
+            head, tail = body[:number_at], body[number_end:]
+            letter = _letter(head, tail)
+        except (ValueError, IndexError):
+            return None
         number = body[number_at:number_end]
-        return (number, _letter(body[:number_at], body[number_end:])) if number.isascii() else None
-    except (ValueError, IndexError):
-        return None
+        if not number.isascii():
+            return None
+        self._head, self._tail, self._letter = head, tail, letter
+        return number, letter
 
 
 @lru_cache(maxsize=4096)
