@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 WINDOWS_OPEN = 4
 """Full windows of one worker whose answers may be outstanding at once."""
 BACKOFF_MOST = 30.0
+FOLD_LATE = 1.5
+"""Seconds that the oldest unfolded chunk may wait; then a new window waits too, so that none gets older than 2 s."""
+SLOW = 0.5
+"""Seconds of such a wait: a fold that stands still slows the writers, it does not stop them."""
 PAUSE = 0.05
 """Seconds between two looks while we may not send."""
 STOPPED = 0.5
@@ -242,9 +246,11 @@ class Sending:
         self._rate_seen = max(10.0, min(self.account.licence, 2.0 * messages / max(seconds, 0.001)))
 
     async def _room(self) -> None:
-        """A new window waits while too many messages are without their answer."""
+        """A new window waits while too many messages are without their answer, and a while when the fold is late."""
         while sum(run.size for run in self._runs.values()) >= WINDOWS_OPEN * self.house.settings.window_max:
             await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
+        if self.watch.unfolded > FOLD_LATE:
+            await asyncio.sleep(SLOW)
 
     def _spawn(self, run: WindowRun) -> None:
         task = asyncio.create_task(run.go())

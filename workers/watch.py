@@ -32,6 +32,7 @@ class Watch:
         self._stop_file = stop_file
         self._stop_seq: dict[int, int] = {}
         self._polled = -STALE
+        self.unfolded = 0.0  # seconds since the oldest unfolded chunk came
         self._locked = ""
         self.incarnation = 0  # 0: not known
         self.on_other: Callable[[], None] = lambda: None  # the database is another one, or was started anew
@@ -95,6 +96,7 @@ class Watch:
         facts = await shares.stop_facts(conn)
         self._locked = "kill switch" if self._stop_file.exists() else facts.locked
         self._stop_seq = facts.stop_seq
+        self.unfolded = facts.unfolded
         if self.incarnation and facts.incarnation != self.incarnation:
             self._locked = "incarnation"
             self.on_other()

@@ -28,6 +28,13 @@ class StopFacts:
     locked: str
     stop_seq: dict[int, int]
     incarnation: int
+    unfolded: float  # seconds since the oldest unfolded chunk came
+
+
+# Plan at 1 M messages: the index of unfolded chunks alone, a few dozen rows.
+OLDEST_UNFOLDED = """
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM chunk WHERE NOT folded
+"""
 
 
 async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
@@ -36,7 +43,10 @@ async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
     row = await cur.fetchone()
     cur = await conn.execute("SELECT id, stop_seq FROM wave WHERE state IN ('running', 'paused', 'cancelled')")
     locked, incarnation = row or ("no installation", 0)
-    return StopFacts(str(locked), {r[0]: r[1] for r in await cur.fetchall()}, int(incarnation))
+    stop_seq = {r[0]: r[1] for r in await cur.fetchall()}
+    cur = await conn.execute(OLDEST_UNFOLDED)
+    oldest = await cur.fetchone()
+    return StopFacts(str(locked), stop_seq, int(incarnation), oldest[0] if oldest else 0.0)
 
 
 def at_work(conn: psycopg.Connection) -> list[str]:

@@ -37,6 +37,14 @@ def test_a_block_is_read_by_another_codec() -> None:
         assert (pdu.short_message, pdu.data_coding, pdu.registered_delivery, pdu.esm_class) == (VIETNAMESE, 8, 1, 0)
 
 
+@given(numbers=st.lists(st.integers(10**6, 10**14), min_size=1, max_size=40), first=st.integers(1, 2**31 - 100))
+def test_copies_are_the_block(numbers: list[int], first: int) -> None:
+    """Filled in column by column or one by one, the same bytes leave, whatever the numbers' lengths."""
+    template = wire.plain(WHO, 8, VIETNAMESE * 9)
+    for some in (numbers, [10**11 + number % 10**11 for number in numbers]):
+        assert wire.copies(template, first, some) == wire.block([template], first, some, repeat(b""))
+
+
 @pytest.mark.parametrize(("coding", "longest"), [(8, 140), (0, 160)])
 def test_a_text_longer_than_a_segment_goes_as_payload(coding: int, longest: int) -> None:
     """One segment stands in short_message; one octet more goes into message_payload, and short_message is empty."""

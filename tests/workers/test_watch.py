@@ -70,6 +70,23 @@ def test_a_poll_counts_from_its_beginning(house: House, monkeypatch: pytest.Monk
     asyncio.run(work())
 
 
+def test_a_fold_that_is_late_is_seen(house: House, started: Started) -> None:
+    """The age of the oldest unfolded chunk comes with each poll; a folded one counts no more."""
+    wave = started(n=5)
+
+    async def work() -> None:
+        watch = made(house)
+        async with await psycopg.AsyncConnection.connect(house.database, autocommit=True) as conn:
+            await conn.execute("INSERT INTO chunk (wave, at) VALUES (%s, now() - interval '1 h')", (wave.id,))
+            await watch._poll(conn)
+            assert watch.unfolded >= 3600
+            await conn.execute("UPDATE chunk SET folded = true WHERE wave = %s", (wave.id,))
+            await watch._poll(conn)
+            assert watch.unfolded < 3600
+
+    asyncio.run(work())
+
+
 @pytest.mark.parametrize(("act", "state"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_stop_is_heard_without_a_poll(
     house: House, started: Started, monkeypatch: pytest.MonkeyPatch, act: str, state: str

@@ -52,6 +52,15 @@ def wave(house: House, started: Started, monkeypatch: pytest.MonkeyPatch) -> Wav
     return started(n=60, account=ACCOUNT)
 
 
+def test_a_fold_that_is_always_late_stops_nobody(house: House, wave: Wave, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers slow down for a late fold; without any fold they still go on."""
+    monkeypatch.setattr(sender, "FOLD_LATE", -1.0)
+    monkeypatch.setattr(sender, "SLOW", 0.01)
+    provider = Scripted(well)
+    asyncio.run(let_work(house, provider, finished(house, wave)))
+    assert counts(house, wave) == {State.ACCEPTED: 60}
+
+
 @pytest.mark.parametrize("fault", BAD, ids=lambda fault: fault.__name__)
 def test_one_bad_window(house: House, wave: Wave, fault: Script) -> None:
     """Whatever the adapter does: nobody twice, what left counts as sent or uncertain, the rest leaves later."""
