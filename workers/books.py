@@ -40,14 +40,27 @@ class Books:
         )
 
     def step(self) -> bool:
-        """One round; whether there was anything to do."""
+        """One round of everything; whether there was anything to do."""
         busy = _try(self._settler.load)
-        busy = _try(lambda: self.fold(gather=True)) or busy
-        if time.monotonic() - self._slow_at > SLOW_ROUND:
-            self._slow_at = time.monotonic()
-            for duty in (self._take_in, self._settler.rematch, self._close):
-                busy = _try(duty) or busy
-        return busy
+        busy = self._fold_some() or busy
+        return self._now_and_then() or busy
+
+    def keep(self, over: Callable[[], bool]) -> None:
+        """Round after round until it is over; the fold in a thread of its own, for both wait for the disk."""
+        folding = threading.Thread(target=_again, args=(self._fold_some, over), name="fold")
+        folding.start()
+        _again(lambda: _try(self._settler.load) | self._now_and_then(), over)
+        folding.join()
+
+    def _fold_some(self) -> bool:
+        return _try(lambda: self.fold(gather=True))
+
+    def _now_and_then(self) -> bool:
+        if time.monotonic() - self._slow_at <= SLOW_ROUND:
+            return False
+        self._slow_at = time.monotonic()
+        busy = [_try(duty) for duty in (self._take_in, self._settler.rematch, self._close)]
+        return any(busy)
 
     def _take_in(self) -> int:
         """Journals of the dead; what was remembered of a database that went back in time is forgotten."""
@@ -94,6 +107,12 @@ def _try(duty: Callable[[], int]) -> bool:
     return False
 
 
+def _again(step: Callable[[], bool], over: Callable[[], bool]) -> None:
+    while not over():
+        if not step():
+            time.sleep(IDLE)
+
+
 _books: list[Books] = []
 _stopping = threading.Event()
 
@@ -109,9 +128,7 @@ def keep() -> None:
     if not _books:
         _books.append(Books(house))
     until = time.monotonic() + house.times.job
-    while time.monotonic() < until and not _stopping.is_set():
-        if not _books[0].step():
-            time.sleep(IDLE)
+    _books[0].keep(lambda: time.monotonic() >= until or _stopping.is_set())
     if _stopping.is_set():
         _books[0].finish()
     else:

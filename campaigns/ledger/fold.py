@@ -66,4 +66,9 @@ def close_waves(conn: psycopg.Connection) -> list[int]:
             conn.execute(f"UPDATE wave SET finished_at = now(), state = {state} WHERE id = %s", (wave,))
             done.append(int(wave))
     running = conn.execute("SELECT id FROM wave WHERE state = 'running'").fetchall()
-    return done + [int(row[0]) for row in running if waves.finish(conn, int(row[0]))]
+    return done + [int(row[0]) for row in running if _rests(conn, row[0]) and waves.finish(conn, int(row[0]))]
+
+
+def _rests(conn: psycopg.Connection, wave: int) -> bool:
+    """Whether nobody folds this wave now, nor begins to in this transaction: what is folded after the end expires."""
+    return conn.execute("SELECT pg_try_advisory_xact_lock(%s)", (wave,)).fetchone() == (True,)
