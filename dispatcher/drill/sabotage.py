@@ -135,6 +135,6 @@ WITHOUT: dict[str, Without] = {
                     in_database=sabotage.no_rank),
     "spool": Without("I8", "200 is said before anything is on the disk",
                      replace(QUIET, victims=("api",), senders=True), 8, in_python=_no_spool),
-    "incarnation": Without("I3", "nobody looks whether the database went back in time",
+    "incarnation": Without("I14", "nobody looks whether the database went back in time",
                            replace(QUIET, restore=True), 1, in_python=_no_incarnation),
 }  # fmt: skip
