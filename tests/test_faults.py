@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -18,8 +20,10 @@ def rows() -> dict[int, str]:
     return {int(number): shown for number, shown in ROW.findall(text)}
 
 
+@cache
 def named_in(path: Path) -> dict[str, str]:
     """Test function -> its docstring."""
+    gc.collect()  # CPython 3.11: a finalizer that logs while a tree is built breaks it ("recursion depth mismatch")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         node.name: ast.get_docstring(node) or ""

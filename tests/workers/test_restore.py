@@ -177,7 +177,7 @@ def test_the_story_as_a_drill_calls_it(site: Site, house: House, tmp_path: Path)
     with stage(site, house, tmp_path) as here:
         here.carrier(throttle=0.1)
         wave = start(house, Planned(house, tmp_path)(n=200, account=ACCOUNT))
-        sender = here.sender(licence=LICENCE, window=20)
+        sender = here.sender(licence=LICENCE / 4, window=20)  # it must last as long as a backup
         story = failover.GoBack(
             site, house, wave, tmp_path / "backup.tar", lambda: len(here.taken()) / 200,
             lambda: here.go_on(wave, lambda: True), failover.Points(0.2, 0.5, 0.5),
