@@ -167,7 +167,9 @@ async def bench(
     settings = {key: value.replace("{callback}", made.url) for key, value in settings.items()}
     try:
         async with carrier(case.carrier or case.kind, truth, faults, settings) as port:
-            made.provider = build(case.kind, _placed(case.adapter | case.hurried, closed_port() if away else port))
+            # The short deadline only where something must run into it: on a busy machine a calm window outlasts it.
+            hurried = case.hurried if odd or away or faults.silent else {}
+            made.provider = build(case.kind, _placed(case.adapter | hurried, closed_port() if away else port))
             yield made
             await made.provider.close()
             await made.provider.close()  # safe to call twice
