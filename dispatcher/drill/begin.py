@@ -38,6 +38,7 @@ class Begun:
 
     killed: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+    wave: Wave | None = None
 
 
 def killed_inside(work: Callable[[], None]) -> bool:

@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,8 @@ WEIGHT = {"work-sim-smpp": 5, "work-sim-esms": 3}
 """How much likelier than others a process is to be killed: most messages are theirs."""
 PROBES = 3
 """Rounds of such attempts that a drill must hold at least."""
+STRIKING = 0.6
+"""Share of a drill's limit in which blows may fall; the rest is for coming to rest."""
 NEARLY_ALL = 0.97
 """Share of the wave after which what is left are retries and refusals: a kill would find nobody at work."""
 
@@ -82,7 +84,7 @@ class Striker:
             self._begin(self._telling(story))
         if self.stage.wishes.mix.lines:
             self._begin(moods(self.stage, self.dice, self.marks))
-        until = time.monotonic() + 4 * self.stage.wishes.seconds + 60
+        until = time.monotonic() + STRIKING * self.stage.wishes.within
         while time.monotonic() < until and self._anything_left(agenda):
             self.turn()
         self._running.clear()
@@ -152,7 +154,7 @@ class Striker:
     def _deal(self, agenda: list[Callable[[], Steps]]) -> Steps:
         while agenda:
             yield self.dice.uniform(*EVERY)
-            if self._calm:
+            if self._calm or not self._work_left():  # a blow dealt now would wait for a victim that never comes
                 continue
             self._begin(self._counted(agenda.pop()()))
 
@@ -216,10 +218,17 @@ class Striker:
 
     def _stop(self, leases: float) -> Steps:
         """SIGSTOP for so many lease times, then on with it; whoever is stopped too long is killed by the parent."""
-        while not (free := self._free()):
-            yield TICK
+        if not (free := (yield from self._one_free())):
+            return
         self.marks.blows["stop"] += 1
         yield from self._stopped_for(self.dice.choice(free), leases * self.stage.settings.lease)
+
+    def _one_free(self) -> Generator[float, None, list[str]]:
+        """Wait for free senders as long as for any victim; none when all is sent or carriers take nothing."""
+        until = time.monotonic() + ON_THE_WIRE
+        while not (free := self._free()) and time.monotonic() < until:
+            yield TICK
+        return free
 
     def _free(self) -> list[str]:
         """Senders that live, have something on the wire and are not to die at a point."""
@@ -242,8 +251,8 @@ class Striker:
 
     def _stop_in_t1(self) -> Steps:
         """A worker stops itself between T1's commit and the first write (F12)."""
-        while not (free := self._free()):
-            yield TICK
+        if not (free := (yield from self._one_free())):
+            return
         name = self.dice.choice(free)
         hand = self.stage.crew.hands[name]
         account = self.stage.truths / name.removeprefix(WORK)
@@ -260,6 +269,8 @@ class Striker:
         """A worker stops, another takes its account over, then the first one comes back to life beside it."""
         name = WORK + "sim-smpp"
         while not self._alive(name) or name in self.marks.armed:
+            if not self._work_left():
+                return
             yield 0.1
         spare, lease = "spare-sim-smpp", self.stage.settings.lease
         self._stopped.add(name)

@@ -148,6 +148,7 @@ def redis_disposable(case: Case) -> str:
     return "" if case.rested.at_rest else f"the wave did not come to rest in {case.rested.seconds:.0f} s"
 
 
+AT_REST = "I13 Redis disposable"
 CHECKS: dict[str, Callable[[Case], str]] = {
     "I1 intent first": intent_first,
     "I2 one open attempt": one_open_attempt,
@@ -159,7 +160,7 @@ CHECKS: dict[str, Callable[[Case], str]] = {
     "I8 200 means durable": durable,
     "I9 only approved bytes": approved_bytes,
     "I11 report = facts": report_is_facts,
-    "I13 Redis disposable": redis_disposable,
+    AT_REST: redis_disposable,
     "I16 never above the licence": pace.above_the_licence,
 }
 """Those that are asked at the end; I2, I6 and I10 are also tried while the blows fall, I15 by sealed.py."""

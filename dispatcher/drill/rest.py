@@ -31,28 +31,44 @@ class Rested:
     at_rest: bool  # no open window, then no due retry, then no unfolded chunk, twice
     counts: counts.Live | None
     seconds: float
+    overrun: bool = False  # the drill's limit ended it
+    open: unrest.Unrest | None = None  # at the last look; None: the database did not answer
 
 
-def wait(stage: Stage, house: House, wave: Wave, turn: Callable[[], None]) -> Rested:
-    """Until the wave is at rest and its receipts are in, or nothing has moved for too long."""
+def wait(stage: Stage, house: House, wave: Wave, turn: Callable[[], None], limit: float) -> Rested:
+    """Until the wave is at rest and its receipts are in, nothing has moved for too long, or the limit is reached.
+
+    `limit`: on the monotonic clock.
+    """
     began = news = time.monotonic()
     last: counts.Live | None = None
     still = 0
     patience = max(NO_PROGRESS, 3 * stage.settings.lease)
+    left: unrest.Unrest | None = None
     while True:
         until = time.monotonic() + LOOK
         while time.monotonic() < until:
             turn()
+        left = None
         with suppress(psycopg.OperationalError), house.begin() as conn:
-            calm = not any(unrest.unrest(conn, wave.id)) and waves.get(conn, wave.id).state == "finished"
+            left = unrest.unrest(conn, wave.id)
+            calm = not any(left) and waves.get(conn, wave.id).state == "finished"
             now = counts.live(conn, wave.id)
             still = still + 1 if calm else 0
             last, news = (last, news) if now == last else (now, time.monotonic())
         quiet = time.monotonic() - news
         if still > 1 and (quiet > QUIET or (_told(stage) and _nothing_open(last))):
             return Rested(at_rest=True, counts=last, seconds=time.monotonic() - began)
-        if quiet > patience:
-            return Rested(at_rest=still > 1, counts=last, seconds=time.monotonic() - began)
+        over = time.monotonic() > limit
+        if quiet > patience or over:
+            return Rested(still > 1, last, time.monotonic() - began, overrun=over and still <= 1, open=left)
+
+
+def look(house: House, wave: Wave) -> unrest.Unrest | None:
+    """What is open now; None when the database does not answer."""
+    with suppress(psycopg.OperationalError), house.begin() as conn:
+        return unrest.unrest(conn, wave.id)
+    return None
 
 
 def _nothing_open(now: counts.Live | None) -> bool:

@@ -14,6 +14,8 @@ from dispatcher.drill.weather import spoilt
 from dispatcher.words import Words
 
 AROUND = ("C14", "C15", "C16")
+MOODS = {"refuse": "refuse connections"}
+"""Moods of a line whose own word has another meaning elsewhere."""
 NO_CODE = "C17"
 """Has no code yet: the signed checkpoint of the audit log."""
 
@@ -56,24 +58,44 @@ def _count(case: Case, state: State) -> int:
 
 def show(console: Console, words: Words, told: dict[str, Any], found: dict[str, str]) -> None:
     """A page that a person who decides can read."""
+    if "kills" in told:
+        _show_done(console, words, told)
+    table = Table(box=None, padding=(0, 1))
+    for name, why in found.items():
+        number, _, title = name.partition(" ")
+        sign = "[red]✗[/]" if why else "[green]✓[/]"
+        table.add_row(sign, f"{number} {words.say(title)}", f"[red]{why}[/]" if why else "")
+    console.print(table)
+    if "kills" in told:
+        _show_count(console, words, told)
+    if told.get("overrun"):
+        console.print(f"[red]{told['overrun']}[/]", soft_wrap=True)
+    verdict = words.say("AN INVARIANT IS BROKEN") if any(found.values()) else words.say("every invariant holds")
+    console.print(f"[{'red' if any(found.values()) else 'green'}]{verdict}[/]")
+
+
+def _show_done(console: Console, words: Words, told: dict[str, Any]) -> None:
     say, number = words.say, words.number
     console.print(
         say("{n} messages; processes killed {kills} times, {effective} of them with something on the wire",
             n=told["messages"], kills=told["kills"], effective=told["kills_effective"]),
         soft_wrap=True,
     )  # fmt: skip
-    done = {**told["blows"], **{f"kill -9 {name}": n for name, n in told["kills_of"].items()}}
+    done = {say(name): n for name, n in told["blows"].items()}
+    done |= {f"kill -9 {name}": n for name, n in told["kills_of"].items()}
     console.print("  " + " · ".join(f"{name} {number(n)}" for name, n in done.items()), soft_wrap=True)
     at = " ".join(f"{name}×{n}" for name, n in told["kills_at_point"].items())
     console.print(f"  {say('at named points')}: {at} ({NO_CODE}: {say('has no code yet')})", soft_wrap=True)
-    console.print(f"  {say('network')}: " + " · ".join(f"{n} {k}" for k, n in told["network"].items()), soft_wrap=True)
-    table = Table(box=None, padding=(0, 1))
-    for name, why in found.items():
-        table.add_row("[red]✗[/]" if why else "[green]✓[/]", name, f"[red]{why}[/]" if why else "")
-    console.print(table)
+    console.print(
+        f"  {say('network')}: " + " · ".join(f"{n} {say(MOODS.get(k, k))}" for k, n in told["network"].items()),
+        soft_wrap=True,
+    )
+
+
+def _show_count(console: Console, words: Words, told: dict[str, Any]) -> None:
     console.print(
         "[bold]"
-        + say(
+        + words.say(
             "sent twice {twice} · lost {lost} · receipts lost {receipts} · unknown and named {unknown} ·"
             " working again after {p50:.1f} s (p95 {p95:.1f} s)",
             twice=told["duplicates"], lost=told["lost"], receipts=told["receipts_lost"], unknown=told["uncertain"],
@@ -82,5 +104,3 @@ def show(console: Console, words: Words, told: dict[str, Any], found: dict[str, 
         + "[/]",
         soft_wrap=True,
     )  # fmt: skip
-    verdict = say("AN INVARIANT IS BROKEN") if any(found.values()) else say("every invariant holds")
-    console.print(f"[{'red' if any(found.values()) else 'green'}]{verdict}[/]")

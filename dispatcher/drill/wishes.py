@@ -53,6 +53,7 @@ class Wishes:
     seed: int = 1
     production_times: bool = False
     without: str = ""
+    limit: float = 0.0  # seconds for everything; 0: in proportion to the messages and the kills
     mix: Mix = field(default_factory=Mix)
     faults: Faults = FAULTS
 
@@ -61,6 +62,12 @@ class Wishes:
         """How long the blows take, about."""
         outages = self.mix.postgres + self.mix.valkey + self.mix.pauses + 2 * self.mix.restore
         return 15.0 + self.kills * BLOW + 4.0 * outages + 2.0 * len(self.mix.stops)
+
+    @property
+    def within(self) -> float:
+        """Seconds; a drill that is not at its end then has failed: three times what it takes on a quiet machine."""
+        slower = 4.0 if self.production_times else 1.0  # each recovery may have to wait for a lease of a minute
+        return self.limit or 60.0 + slower * (3.0 * self.seconds + self.messages / 50.0)
 
     def rate(self, account: str) -> float:
         """Messages a second of an account, such that it has work for as long as the blows last."""

@@ -53,6 +53,10 @@ def drill(
     ] = 6000,
     kills: Annotated[int, typer.Option(metavar="K", min=1, max=2_000, help="40 when nothing is said")] = 40,
     seed: Annotated[int, typer.Option(metavar="S", help="the time of the run when nothing is said")] = 0,
+    limit: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="a drill that is not over by then has failed; 0: in proportion"),
+    ] = 0.0,
     production_times: Annotated[  # noqa: FBT002 - a switch of the command line
         bool, typer.Option("--production-times", help="leases of 60 s and so on, instead of times scaled for a drill")
     ] = False,
@@ -74,7 +78,7 @@ def drill(
     if without == "all":
         raise typer.Exit(kills_on_purpose.run_table(data, ["--seed", str(seed)] if seed else [], desk.words))
     settings = load(desk.env, data=data, profile="rehearsal" if production_times else "drill")
-    wishes = kills_on_purpose.Wishes(messages, kills, seed or int(time.time()), production_times, without)
+    wishes = kills_on_purpose.Wishes(messages, kills, seed or int(time.time()), production_times, without, limit)
     for name in filter(None, (without, like)):
         if name not in kills_on_purpose.WITHOUT:
             raise Problem("there is no protection called {name}: take one of {known}", name=name,

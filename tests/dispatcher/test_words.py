@@ -17,6 +17,8 @@ from campaigns.terms import Outcome, Problems, State, Verdict
 from campaigns.terms import Problem as CampaignProblem
 from config.problem import Problem as ConfigProblem
 from dispatcher import words
+from dispatcher.drill.summary import MOODS
+from providers.simulator.chaos import Mode
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("dispatcher", "workers", "providers", "campaigns", "config")
@@ -113,6 +115,16 @@ def test_every_sentence_in_the_source_is_in_the_vietnamese_catalogue() -> None:
 
 def test_no_sentence_is_put_together_while_running_as_it_could_not_be_translated() -> None:
     assert [place for place, text in said_in_the_source() if text is None] == []
+
+
+def test_what_a_drill_names_is_translated() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "dispatcher" / "drill").glob("*.py")]
+    blows = {name for source in sources for name in re.findall(r'blows\["([^"]+)"\]', source)}
+    titles = {title for source in sources for title in re.findall(r'"I\d+ ([^":{]+)"', source)}
+    assert blows
+    assert titles
+    moods = {MOODS.get(mode.value, mode.value) for mode in Mode if mode is not Mode.CLEAR}
+    assert blows | titles | moods <= set(VIETNAMESE)
 
 
 def test_the_words_of_a_wave_are_translated() -> None:

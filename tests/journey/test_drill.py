@@ -42,7 +42,7 @@ def sound(code: int, told: dict[str, Any]) -> None:
     assert [name for name in EVERYWHERE if not told["kills_at_point"][name]] == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_twenty_kills_break_no_invariant(tmp_path: Path) -> None:
     """F1-F8 F10 F12 F14 F16 F19-F22 F25 F26 F28-F30 F35 F36 F42 F46 F49 F50: every invariant holds."""
     code, told = drill(tmp_path, "--messages", "2400", "--kills", "20", "--seed", "3")
