@@ -122,6 +122,7 @@ class Capability:
     recipients_a_request: int = 1
     dedupe_horizon: timedelta = timedelta(0)
     duplicate_codes: frozenset[str] = frozenset()  # "this reference was seen": acceptance only of one sent before
+    throttle_codes: frozenset[str] = frozenset({"~http429"})  # "not now, you are too fast": the account slows down
     finds: bool = False  # tells by number what it took, without its id
 
 

@@ -47,6 +47,7 @@ SECTIONS: tuple[Section, ...] = (
             "campaign": ("campaigns", "campaigns, and what their letter demands of them"),
             "audience": ("audiences", "lists of recipients: look at one, take one in"),
             "wave": ("waves", "plan, approve, start, watch and stop a wave"),
+            "account": ("accounts", "accounts: rate, licence, and who sends"),
             "order": ("orders", "orders to carriers: draft, approve, issue, and what the carriers report"),
             "report": ("papers", "the papers of a wave: letter, workbook, send log, book of messages"),
             "export": ("papers", "one list of a wave as a file"),

@@ -57,6 +57,7 @@ class Provider(ABC):
 
     name: ClassVar[str]  # as in catalog.py
     capability: ClassVar[Capability]
+    retry_after: float = 0.0  # seconds to be left alone, as the carrier last said; who obeys sets it to 0 again
 
     @abstractmethod
     async def open(self, sink: ReceiptSink) -> None:

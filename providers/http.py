@@ -7,10 +7,13 @@ An adapter writes two pure functions, `request` and `outcome`; with a look-up by
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,9 +44,11 @@ CONNECT = 3.0  # seconds until the connection stands, TLS included
 KEEP_ALIVE = 4.0  # seconds an idle connection is kept: under the 5 s after which many servers close theirs
 BODY_CAP = 65_536  # bytes of an answer that are read; a longer one is cut and then unreadable
 GIVE_UP_AFTER = 16  # requests in a row that found no connection: the carrier is away, stop taking
+DAY = 86_400.0
 LOOK_UPS = 8  # look-ups at once, so that they do not crowd out sending
 
 THROTTLED = 429
+TOO_MUCH = frozenset({THROTTLED, 503})  # may say when to come again (RFC 9110, section 10.2.3)
 SERVER_ERROR = 500
 REDIRECT = range(300, 400)
 WRONG_DOOR = frozenset({401, 403, 404, 405, 407})  # answered by a gate or a wrong path when the body is not the API's
@@ -183,7 +188,18 @@ class HttpProvider(Provider):
                 request.method, request.url, headers=request.headers, data=request.body or None, allow_redirects=False
             ) as response,
         ):
+            if response.status in TOO_MUCH:
+                self.retry_after = max(self.retry_after, seconds_told(response.headers.get("Retry-After", "")))
             return response.status, await _capped(response.content)
+
+
+def seconds_told(text: str) -> float:
+    """Seconds of a Retry-After header, written as such or as a date; 0 for anything else."""
+    if text.isascii() and text.strip().isdigit():
+        return min(float(text), DAY)
+    with contextlib.suppress(ValueError, TypeError):
+        return min(max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()), DAY)
+    return 0.0
 
 
 async def _capped(content: aiohttp.StreamReader) -> bytes:

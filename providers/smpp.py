@@ -73,7 +73,10 @@ class Smpp(Provider):
     """One SMPP account, one transceiver bind; lost connections are made anew by the next `open` or `send`."""
 
     name: ClassVar[str] = "smpp"
-    capability: ClassVar[Capability] = Capability(client_ref="none", receipts="push", look_up="none", number_form="84")
+    capability: ClassVar[Capability] = Capability(
+        client_ref="none", receipts="push", look_up="none", number_form="84",
+        throttle_codes=frozenset({"0x14", "0x58"}),
+    )  # fmt: skip
 
     def __init__(
         self,

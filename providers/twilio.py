@@ -72,7 +72,12 @@ class Twilio(HttpProvider):
 
     name: ClassVar[str] = "twilio"
     capability: ClassVar[Capability] = Capability(
-        client_ref="none", receipts="push", look_up="by_id", number_form="+84", finds=True
+        client_ref="none",
+        receipts="push",
+        look_up="by_id",
+        number_form="+84",
+        finds=True,
+        throttle_codes=frozenset({"~http429", "20429", "21611", "30001"}),
     )
 
     def __init__(

@@ -30,7 +30,7 @@ from workers.journal import Journal
 from workers.poison import park
 from workers.restart import take_in
 from workers.spool import Spool, SpoolFull
-from workers.throttle import Pace
+from workers.throttle import Rate
 from workers.uncertain import Questions
 from workers.watch import Watch
 from workers.window import WindowRun
@@ -57,15 +57,16 @@ class Sending:
         self.house, self.account, self.provider = house, account, provider
         self.worker = new_id()
         self.draining = False
-        self.pace = Pace(account.licence)
+        self.pace = Rate.of(account.licence)
         self.answers = AnswerLog(house.database)
         self.watch = Watch(
             house.database,
             account.name,
             self.worker,
-            rate=account.licence,
+            rate=self.pace,
             share=house.times.share,
             stop_file=house.settings.kill_switch_file,
+            journals=house.folder("journals"),
         )
         self.mac_key = house.keyring.mac_key("reference")
         self.journal: Journal
@@ -100,7 +101,8 @@ class Sending:
         row = await cur.fetchone()
         self._incarnation = row[0] if row else 0
         self.journal = Journal(self.house.folder("journals"), self.worker, self._incarnation, self.account.name)
-        self.watch.incarnation = self._incarnation
+        self.watch.incarnation, self.watch.journal = self._incarnation, self.journal.name
+        self.watch.wants = False
         self.watch.on_other = lambda: self._end("the database was restored or started anew")
         self.answers.start()
         self.watch.start()
@@ -125,8 +127,9 @@ class Sending:
         async with self._working:
             until = time.monotonic() + seconds
             self._doubt = True  # asked once a job: a commit that was under way then may be there now
-            while time.monotonic() < until and not self.draining and await self._turn(until):
-                pass
+            self.watch.wants = True
+            while self.watch.wants and time.monotonic() < until and not self.draining:
+                self.watch.wants = await self._turn(until)
             if self._runs:
                 await asyncio.wait(self._runs)
 
@@ -236,14 +239,14 @@ class Sending:
 
     def _window_size(self, batch: windows.Batch) -> int:
         """What may be sent in one second, by the licence and by what the carrier was seen to take."""
-        rate = min(self.account.licence / batch.segments, self._rate_seen)
+        rate = min(self.pace.pace.rate / batch.segments, self._rate_seen)
         suspected = batch.suspect - batch.cursor  # half of it, so that the next claim knows which half was tried
         most = max(1, suspected // 2) if suspected > 0 else self.house.settings.window_max
         return max(1, min(most, int(rate)))
 
     def seen(self, messages: int, seconds: float) -> None:
         """A window was sent: a carrier slower than its licence gets smaller windows, and grows again."""
-        self._rate_seen = max(10.0, min(self.account.licence, 2.0 * messages / max(seconds, 0.001)))
+        self._rate_seen = max(10.0, min(self.pace.most, 2.0 * messages / max(seconds, 0.001)))
 
     async def _room(self) -> None:
         """A new window waits while too many messages are without their answer, and a while when the fold is late."""
@@ -263,6 +266,13 @@ class Sending:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a window could not be closed: %s", type(error).__name__)
             self._doubt = True
+
+    def throttled(self, code: str) -> None:
+        """The carrier said "not now": half the pace at once, nothing at all while it wants to be left alone."""
+        wait, self.provider.retry_after = self.provider.retry_after, 0.0
+        if self.pace.throttled(time.monotonic(), wait) or wait:
+            log.warning("account %s: %s, half the pace from now on, left alone for %.0f s", self.account.name,
+                        code, wait)  # fmt: skip
 
     def trouble(self, error: ProviderError) -> None:
         """The carrier cannot be used now: back off, doubling. One that refuses us is switched off for a person."""

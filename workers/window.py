@@ -18,7 +18,7 @@ from providers.errors import ProviderError, Unreachable
 from workers.answers import AnswerLog
 from workers.house import House, crash_point
 from workers.journal import Journal
-from workers.throttle import Pace
+from workers.throttle import Rate
 from workers.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Sender(Protocol):
     account: Account
     provider: Provider
     draining: bool
-    pace: Pace
+    pace: Rate
     answers: AnswerLog
     watch: Watch
     mac_key: bytes
@@ -39,6 +39,9 @@ class Sender(Protocol):
 
     def seen(self, messages: int, seconds: float) -> None:
         """A window took so long."""
+
+    def throttled(self, code: str) -> None:
+        """The carrier said "not now"."""
 
     def trouble(self, error: ProviderError) -> None:
         """The carrier cannot be used now."""
@@ -72,6 +75,7 @@ class WindowRun:
         self._over = False
         self._next = intent.lo
         self._answered = bytearray(intent.hi - intent.lo)
+        self._not_now = sending.provider.capability.throttle_codes
         self._deadline = began + sending.house.settings.send_deadline
 
     async def go(self) -> None:
@@ -112,7 +116,8 @@ class WindowRun:
             self.halted = self._halt_reason()
             if self.halted:
                 break
-            n, wait = sending.pace.grant(time.monotonic(), min(want, left), self._batch.segments)
+            want = min(want, left)
+            n, wait = sending.pace.grant(time.monotonic(), want, self._batch.segments, self._batch.sender)
             if n:
                 return self._pass(n)
             await asyncio.sleep(min(wait, 0.25))
@@ -160,6 +165,7 @@ class WindowRun:
         crash_point("C6")
         window, lo, sent, answered = self._intent.id, self._intent.lo, self._next, self._answered
         plain: list[str] = []
+        not_now = self._not_now
         odd: list[Answer] = []
         for answer in answers:
             idx, outcome, code, provider_ref = answer
@@ -167,6 +173,8 @@ class WindowRun:
                 log.error("window %s: an answer for an index that never left", window)
                 continue
             answered[idx - lo] = 1
+            if outcome == Outcome.DEFERRED and code in not_now:
+                self._sending.throttled(code)
             if line := tail(idx, outcome, code, provider_ref):
                 plain.append(line)
             else:

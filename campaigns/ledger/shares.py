@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
-HOLD = """
-INSERT INTO share (account, holder, rate, until)
-VALUES (%(account)s, %(holder)s, %(rate)s, clock_timestamp() + make_interval(secs => %(seconds)s))
-ON CONFLICT (account) DO UPDATE SET holder = excluded.holder, rate = excluded.rate, until = excluded.until
-WHERE share.holder = excluded.holder OR share.until < clock_timestamp() - interval '1 s'
-"""
+
+class Share(NamedTuple):
+    """What a worker may use of its account's licence until it asks again; segments a second."""
+
+    rate: float
+    most: float  # of the whole account: the contract's licence, or what a person has set below it
+    senders: Mapping[str, float]  # brandname -> its own limit in the whole account
+    asks: bool  # of all workers of this account it is this one that asks about what is uncertain
+    short: bool  # it will be more as soon as others have let go
+    peers: list[str]  # journals of the others that hold a share
 
 
-async def hold(conn: psycopg.AsyncConnection[Any], account: str, holder: int, rate: float, seconds: float) -> bool:
-    """Take or keep an account's licence; a freed one may be used only one second after the old holder's ran out."""
-    cur = await conn.execute(HOLD, {"account": account, "holder": holder, "rate": rate, "seconds": seconds})
-    return cur.rowcount == 1
+async def hold(
+    conn: psycopg.AsyncConnection[Any],
+    account: str,
+    holder: int,
+    *,
+    journal: str,
+    using: float,
+    wants: bool,
+    seconds: float,
+    says: Mapping[str, object],
+) -> Share:
+    """Take or keep a share for some seconds; `using` is what our own stamps of the last second still show."""
+    cur = await conn.execute(
+        "SELECT granted, most, senders, asks, short, peers FROM hold_share(%s, %s, %s, %s, %s, %s, %s)",
+        (account, holder, journal, using, wants, seconds, json.dumps(says)),
+    )
+    row = await cur.fetchone()
+    return Share(*row) if row and row[1] is not None else Share(0.0, 0.0, {}, asks=False, short=False, peers=[])
+
+
+async def give_back(conn: psycopg.AsyncConnection[Any], account: str, *, holder: int = 0, journal: str = "") -> None:
+    """End a share now: our own, or that of a writer whose journal proves it dead; others may use it in a second."""
+    await conn.execute(
+        "UPDATE share SET until = least(until, clock_timestamp()) WHERE account = %s AND (holder = %s OR journal = %s)",
+        (account, holder, journal or "-"),
+    )
+    await conn.execute("SELECT pg_notify('dispatcher', %s)", (json.dumps({"share": account}),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +80,8 @@ async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
 
 def at_work(conn: psycopg.Connection) -> list[str]:
     """Accounts whose licence a living worker holds now."""
-    return [str(row[0]) for row in conn.execute("SELECT account FROM share WHERE until > now() ORDER BY account")]
+    rows = conn.execute("SELECT DISTINCT account FROM share WHERE until > now() ORDER BY account")
+    return [str(row[0]) for row in rows]
 
 
 def due_accounts(conn: psycopg.Connection) -> list[str]:

@@ -40,6 +40,7 @@ FIXED = {  # columns that nobody but the owner changes
     "wave_tally": ("wave",),
     "approval": ("wave", "plan_hash", "person", "choice", "reason", "typed", "at"),
     "batch": ("wave", "kind", "seq", "account", "carrier", "class"),
+    "sender_rate": ("account", "sender"),
     "send_window": (
         "id", "wave", "kind", "batch", "epoch", "lo", "hi", "skip", "account", "journal", "at",
     ),

@@ -146,8 +146,7 @@ def test_leases_and_share_of_the_dead_end_now(house: House, wave: Wave) -> None:
     dead = Dead(house)
     with house.begin() as conn:
         conn.execute(
-            "INSERT INTO share VALUES (%s, %s, 1, now() + interval '1 h') ON CONFLICT (account) DO UPDATE"
-            " SET holder = excluded.holder, until = excluded.until",
+            "INSERT INTO share (account, holder, rate, until) VALUES (%s, %s, 1, now() + interval '1 h')",
             (ACCOUNT, dead.worker),
         )
     import_dead(house)

@@ -14,6 +14,7 @@ from campaigns.ledger import waves
 from tests.cluster import Started
 from workers import watch as watches
 from workers.house import House
+from workers.throttle import Rate
 from workers.watch import Watch
 
 ACCOUNT = "sim-smpp"
@@ -22,8 +23,9 @@ NEVER = 4e9  # unix time
 
 def made(house: House, holder: int = 1, *, share: float = 5.0, stop_file: Path | None = None) -> Watch:
     return Watch(
-        house.database, ACCOUNT, holder, rate=10, share=share, stop_file=stop_file or house.settings.kill_switch_file
-    )
+        house.database, ACCOUNT, holder, rate=Rate.of(10.0), share=share,
+        stop_file=stop_file or house.settings.kill_switch_file,
+    )  # fmt: skip
 
 
 async def until(true: Callable[[], bool], seconds: float = 8.0) -> None:
@@ -173,32 +175,38 @@ def test_closed_hours_halt(house: House) -> None:
     asyncio.run(work())
 
 
-def test_one_of_two_holds_the_licence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two workers of one account: one may send, the other only when the first one's share has run out, never both."""
-    monkeypatch.setattr(watches, "EVERY", 0.02)
-    monkeypatch.setattr(watches, "STALE", 0.15)
+def test_two_workers_share_a_licence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one's part comes out of the first one's, never before that is unused; back a second after its end."""
+    monkeypatch.setattr(watches, "EVERY", 0.05)
 
     async def work() -> None:
-        pair = [made(house, holder, share=0.3) for holder in (1, 2)]
-        for watch in pair:
-            watch.start()
-        await until(lambda: any(watch.owner for watch in pair))
-        for _ in range(20):
-            assert sum(watch.owner for watch in pair) <= 1
+        first, second = made(house, 1, share=2.0), made(house, 2, share=2.0)
+        first.start()
+        await until(lambda: first.owner)
+        assert first._rate.share == 10
+        assert first._rate.grant(time.monotonic(), 10, 1)[0] > 0
+        second.start()
+        while not second.owner:
+            assert first._rate.using(time.monotonic()) <= 10
             await asyncio.sleep(0.005)
-        first, second = sorted(pair, key=lambda watch: not watch.owner)
-        assert second.halted(1, 0, NEVER) == "share"
+        assert (first._rate.share, second._rate.share) == (5, 5)
+        assert first.holder
+        assert not second.holder  # one of them asks
         await first.stop()
         given_up = time.monotonic()
-        while not second.owner:
-            assert not (first.owner and second.owner)
-            await asyncio.sleep(0.005)
-            assert time.monotonic() - given_up < 8
-        assert not first.owner
-        assert time.monotonic() - given_up >= 1.0  # a freed licence rests for one second
+        assert first.halted(1, 0, NEVER) == "share"
+        await until(lambda: second._rate.share > 5)
+        assert time.monotonic() - given_up >= 1.0
+        assert second.holder
         await second.stop()
 
-    asyncio.run(work())
+    with house.begin() as conn:
+        conn.execute("UPDATE account SET rate_set = 10 WHERE name = %s", (ACCOUNT,))
+    try:
+        asyncio.run(work())
+    finally:
+        with house.begin() as conn:
+            conn.execute("UPDATE account SET rate_set = NULL WHERE name = %s", (ACCOUNT,))
 
 
 def test_a_cut_connection_is_made_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +249,7 @@ def test_a_file_that_cannot_be_asked_for_halts_and_heals(
 
     async def work() -> None:
         file = Stubborn()
-        watch = Watch(house.database, ACCOUNT, 1, rate=1, share=5, stop_file=file)
+        watch = Watch(house.database, ACCOUNT, 1, rate=Rate.of(1.0), share=5, stop_file=file)
         watch.start()
         await until(lambda: watch.owner)
         file.sick = True
