@@ -42,18 +42,20 @@ class Reader:
         self.sound = False
         self._found.append(Problem("{file}: {key}: {reason}", file=self._file, key=self.key(name), reason=reason))
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, default: str | None = None) -> str:
         """A string that is not empty, as NFC: the same letters give the same hash however they were typed."""
-        value = self._take(name)
+        value = self._take(name, default)
+        if value == default == "":
+            return ""
         if isinstance(value, str) and value.strip():
             return text.normal(value)
         self._wrong(name, value, Problem("a text, not empty"))
         return ""
 
-    def integer(self, name: str) -> int:
-        """A whole number from 1 on."""
-        value = self._take(name)
-        if type(value) is int and value >= 1:
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A whole number from 1 on, or the default."""
+        value = self._take(name, default)
+        if type(value) is int and (value >= 1 or value == default):
             return value
         self._wrong(name, value, Problem("a whole number from 1 on"))
         return 0
@@ -87,14 +89,33 @@ class Reader:
         self._wrong(name, value, Problem("one of {known}", known=", ".join(member.value for member in enum)))
         return next(iter(enum))
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A list of strings, at least one, none twice."""
-        value = self._take(name)
+    def texts(self, name: str, *, needed: bool = True) -> tuple[str, ...]:
+        """A list of strings, none twice, at least one where it is needed."""
+        value = self._take(name, None if needed else [])
+        if value == [] and not needed:
+            return ()
         sound = isinstance(value, list) and value and all(isinstance(each, str) and each.strip() for each in value)
         if sound and len(set(value)) == len(value):
             return tuple(value)
         self._wrong(name, value, Problem("a list of texts, at least one, none twice"))
         return ()
+
+    def integers(self, name: str, *, needed: bool = True) -> tuple[int, ...]:
+        """A list of whole numbers from 1 on, at least one where it is needed."""
+        value = self._take(name, None if needed else [])
+        sound = isinstance(value, list) and all(type(each) is int and each >= 1 for each in value)
+        if sound and (value or not needed):
+            return tuple(value)
+        self._wrong(name, value, Problem("a list of whole numbers from 1 on"))
+        return ()
+
+    def flag(self, name: str, default: bool | None = None) -> bool:  # noqa: FBT001 - TOML's own kind of value
+        """True or false, as TOML writes them."""
+        value = self._take(name, default)
+        if isinstance(value, bool):
+            return value
+        self._wrong(name, value, Problem("true or false"))
+        return False
 
     def table(self, name: str) -> Reader:
         """A table inside this one."""

@@ -55,6 +55,13 @@ def parts(text: str) -> list[str]:
     return _cut(text, cost, _JOINED[encoding])
 
 
+def why_costly(char: str, *, ucs2: bool) -> str:
+    """Why a character costs: "ucs-2" (not in GSM-7), "surrogates" (two units of UCS-2), "escape" (two septets), ""."""
+    if char not in _BASIC and char not in _EXTENSION:
+        return "surrogates" if _utf16_units(char) > 1 else "ucs-2"
+    return "escape" if char in _EXTENSION and not ucs2 else ""
+
+
 def _cut(text: str, cost: Callable[[str], int], room: int) -> list[str]:
     found = []
     start = used = 0

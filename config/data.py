@@ -12,3 +12,5 @@ PREFIXES = FOLDER / "prefixes.csv"  # mobile prefixes and who owns them, with so
 PREFIX_CONVERSION = FOLDER / "prefix_conversion_2018.csv"  # 11-digit numbers of before 2018 and what they became
 UNITS = FOLDER / "units"  # administrative units, one file a province
 LAI_CHAU = UNITS / "lai_chau_units.csv"
+TEXT_LIMITS = FOLDER / "text_limits.toml"  # how long a text may be at each carrier, and from where on it costs more
+HOTLINES = FOLDER / "hotlines.toml"  # numbers that people may be told to call: owner, hours, cost, dates

@@ -89,6 +89,7 @@ class Settings(BaseModel):
 
     # People (ledger: section 13)
     cool_down: Seconds = 600  # from the last approval to the first message, with STOP on screen; rehearsals: 0
+    hotline_days: Count = 90  # a hotline unverified for longer must be called before a wave names it
     second_approval_above: Annotated[int, Field(ge=0)] = 50_000  # recipients; above it two persons approve
 
     # Limits against floods (reliability: sections 7 and 8)

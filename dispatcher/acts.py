@@ -15,16 +15,17 @@ from campaigns import schedule, segments
 from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
 from campaigns.definition import Campaign, variants
-from campaigns.ledger import audiences, plans
+from campaigns.ledger import audiences, people, plans, registry
 from campaigns.ledger.audiences import Import, Intake
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
 from campaigns.numbers import NumberTable
 from campaigns.sheets import open_sheet
-from campaigns.terms import Account, Problem
+from campaigns.terms import Account, Problem, Problems
 from config import data as shipped
 from config.carriers import load_accounts, load_carriers
 from config.settings import Settings
+from dispatcher import standards
 from providers import routes
 from workers.house import House
 from workers.queues import ring_account, ring_books
@@ -164,6 +165,22 @@ def plan_wave(house: House, draft: Draft, author: str) -> Wave:
         n = audiences.verdict_counts(conn, draft.audience)["accepted"]
         due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
         return plans.plan(conn, replace(draft, approvals_due=due), author, house.keys(draft.campaign))
+
+
+def ask_hotlines(house: House, conn: psycopg.Connection, wave: Wave, login: str, why: str) -> None:
+    """Before a wave starts: raise Problems for hotlines that nobody made sure of lately, unless a person says why not.
+
+    Rehearsals ask nothing: nobody is told to call.
+    """
+    if wave.rehearsal:
+        return
+    campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
+    day = max(wave.opens_at, datetime.now(UTC)).astimezone(schedule.ZONE).date()
+    found = standards.asks(conn, house.settings, campaign.text.hotlines, day)
+    if found and not why.strip():
+        raise Problems(found)
+    if found:
+        people.record(conn, login, "hotline.unverified", str(wave.id), reason=why, asked=[str(each) for each in found])
 
 
 def ring(house: House, wave: Wave) -> None:

@@ -38,7 +38,7 @@ SECTIONS: tuple[Section, ...] = (
             "demo": ("run", "the whole way once, on this machine, with simulated carriers"),
             "drill": ("run", "kill workers on purpose, and count what became of the messages"),
             "doctor": ("care", "what is wrong with this installation, and what production still lacks"),
-            "text": ("texts", "encoding, segments, what each character costs"),
+            "text": ("texts", "encoding, segments, what each character costs, previews, forecasts, hotlines"),
         },
     ),
     (

@@ -116,6 +116,12 @@ class Reason(Taken):
     reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
+class StartTaken(Taken):
+    """Why a hotline may be named though nobody has made sure of it lately; "" when all are verified."""
+
+    unverified_hotline: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
 class WaveGiven(Given):
     """A wave as it stands."""
 

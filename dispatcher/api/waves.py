@@ -20,6 +20,7 @@ from dispatcher.api.shapes import (
     IdInPath,
     Reason,
     Standing,
+    StartTaken,
     Status,
     WaveGiven,
     WavePlanned,
@@ -77,9 +78,11 @@ def approve_wave(wave: IdInPath, given: ApprovalTaken, house: HouseOf, person: A
 
 
 @router.post("/{wave}/start")
-def start_wave(wave: IdInPath, house: HouseOf, person: Starter) -> WaveGiven:
-    """Set an approved wave running."""
+def start_wave(wave: IdInPath, house: HouseOf, person: Starter, given: StartTaken | None = None) -> WaveGiven:
+    """Set an approved wave running; 422 while a hotline of its text is unverified and nobody says why it may be."""
     with house.begin() as conn:
+        why = given.unverified_hotline if given else ""
+        acts.ask_hotlines(house, conn, waves.get(conn, int(wave)), person.login, why)
         found = waves.start(conn, int(wave), person)
     _ring(house, found)
     return WaveGiven.model_validate(found)

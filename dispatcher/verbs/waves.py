@@ -116,13 +116,22 @@ def _typed(desk: Desk, wave: Wave) -> int:
 
 
 @app.command("start", cls=Verb, help="begin an approved wave")
-def start(context: typer.Context, wave: WaveName, login: Login) -> None:
+def start(
+    context: typer.Context,
+    wave: WaveName,
+    login: Login,
+    unverified: Annotated[
+        str, typer.Option("--unverified-hotline", metavar="WORDS", help="why a hotline may be named unverified")
+    ] = "",
+) -> None:
     """Set it running and ring the workers."""
     desk = desk_of(context)
     with desk.house() as house:
         person = desk.person(house, login, "write", "approve")
         with house.begin() as conn:
-            begun = waves.start(conn, find_wave(conn, wave).id, person)
+            found = find_wave(conn, wave)
+            acts.ask_hotlines(house, conn, found, person.login, unverified)
+            begun = waves.start(conn, found.id, person)
         _ring(desk, house, begun)
     desk.say("{name} runs: {n} messages, text {digest}", name=begun.name, n=begun.n, digest=str(begun.text_sha256)[:12])
     if not begun.rehearsal and house.settings.cool_down:
