@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from campaigns import text
+from campaigns.compliance import Rules, faults
 from campaigns.definition import (
     Campaign,
     CarrierRoute,
@@ -46,13 +47,17 @@ Sources = Callable[[Reader], tuple[str, str]]
 """Gives the mandated text and the letter that a [text] table names or holds."""
 
 
-def load(folder: Path, *, carriers: Collection[str], providers_accounts: Collection[str]) -> Campaign:
+def load(
+    folder: Path, *, carriers: Collection[str], providers_accounts: Collection[str], law: Sequence[Rules] = ()
+) -> Campaign:
     """Read and check a definition's folder; raises Problem or Problems with all that is wrong, and makes nothing."""
     name = folder.resolve().name
     found: list[Problem] = []
     root = Reader(_document(folder / FILE), f"{name}/{FILE}", found)
     campaign = _campaign(root, name, partial(_from_files, folder))
     found.extend(check(campaign, carriers=carriers, accounts=providers_accounts))
+    if not found:
+        found.extend(faults(law, campaign))
     if found:
         raise Problems(found)
     return campaign
@@ -127,6 +132,7 @@ def _text(table: Reader, sources: Sources) -> MandatedText:
         hotlines=table.texts("hotlines"),
         class_=table.one_of("class", Class),
         legal_basis=table.text("legal_basis"),
+        ignores_opt_outs=table.maybe_text("ignores_opt_outs"),
     )
     table.close()
     return mandated

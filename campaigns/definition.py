@@ -13,9 +13,10 @@ from campaigns.terms import Sender
 
 
 class Class(Enum):
-    """What a campaign is under Decree 91/2020; advertising (label, opt-out, do-not-call list) is not sent by us."""
+    """What a campaign is under Decree 91/2020; what follows from it stands in config/compliance.toml."""
 
     PUBLIC_INFORMATION = "public_information"  # social policy of a state body, article 3.1
+    ADVERTISING = "advertising"  # introduces goods or services, paid or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class MandatedText:
     hotlines: tuple[str, ...]
     class_: Class
     legal_basis: str
+    ignores_opt_outs: str = ""  # why people who refused advertising get this all the same; "": they do not
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Campaign:
     def as_json(self) -> dict[str, Any]:
         """Everything, in JSON's own types; campaign.from_json gives an equal campaign back."""
         plain: dict[str, Any] = _plain(self)
+        if not self.text.ignores_opt_outs:
+            del plain["text"]["ignores_opt_outs"]  # a definition of before this key keeps its digest
         return plain
 
     def sender(self, carrier: str) -> Sender | None:

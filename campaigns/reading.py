@@ -52,6 +52,10 @@ class Reader:
         self._wrong(name, value, Problem("a text, not empty"))
         return ""
 
+    def maybe_text(self, name: str) -> str:
+        """A string that may be left out, as NFC; "" then."""
+        return self.text(name) if name in self._table else self._take(name, "")
+
     def integer(self, name: str, default: int | None = None) -> int:
         """A whole number from 1 on, or the default."""
         value = self._take(name, default)

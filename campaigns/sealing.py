@@ -42,10 +42,11 @@ def mask(number: int) -> str:
 
 
 class CampaignKeys:
-    """What one campaign's key can do: hash its numbers and seal its blocks."""
+    """What one campaign's key can do: hash its numbers and seal its blocks; and compare with other campaigns."""
 
-    def __init__(self, name: str, key: bytes) -> None:
+    def __init__(self, name: str, key: bytes, people: hashlib.blake2b) -> None:
         self.name = name
+        self._people = people
         self._hash = _keyed_hash(_derive(key, "number-hash"))
         self._aead = _aead(_derive(key, "number-block"))
 
@@ -56,6 +57,10 @@ class CampaignKeys:
     def number_hashes(self, numbers: Iterable[int]) -> list[bytes]:
         """`number_hash` of many."""
         return _hashes(self._hash, numbers)
+
+    def people_hashes(self, numbers: Iterable[int]) -> list[bytes]:
+        """The installation's hash of many: the same people in every campaign."""
+        return _hashes(self._people, numbers)
 
     def seal_block(self, numbers: array[int], context: bytes) -> tuple[bytes, bytes]:
         """Seal array('Q') numbers as (nonce, ciphertext), bound to `context` such as b"wave|block"."""
@@ -104,9 +109,8 @@ class Keyring:
         path = self._folder / f"{name}.key"
         if not path.exists():
             _write_once(path, self.seal(secrets.token_bytes(KEY_BYTES), name.encode(), "wrap"))
-        return CampaignKeys(
-            name, _open_sealed(self._aead("wrap"), path.read_bytes(), name.encode(), f"key file {path}")
-        )
+        key = _open_sealed(self._aead("wrap"), path.read_bytes(), name.encode(), f"key file {path}")
+        return CampaignKeys(name, key, self._hash)
 
     def installation_hash(self, number: int) -> bytes:
         """16 bytes, the same for the same number in all campaigns of this installation."""

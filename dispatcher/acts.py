@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 
-from campaigns import schedule, segments
+from campaigns import compliance, schedule, segments
 from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
+from campaigns.compliance import Rules
 from campaigns.definition import Campaign, variants
-from campaigns.ledger import audiences, people, plans, registry
+from campaigns.ledger import audiences, figures, people, plans, registry
 from campaigns.ledger.audiences import Import, Intake
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
 from campaigns.numbers import NumberTable
 from campaigns.sheets import open_sheet
-from campaigns.terms import Account, Problem, Problems
+from campaigns.terms import Absent, Account, Problem, Problems
 from config import data as shipped
 from config.carriers import load_accounts, load_carriers
 from config.settings import Settings
@@ -46,6 +47,7 @@ def read_definition(settings: Settings, folder: Path) -> Campaign:
         folder,
         carriers=[carrier.id for carrier in load_carriers(file)],
         providers_accounts=[account.name for account in load_accounts(file)],
+        law=law(),
     )
 
 
@@ -73,7 +75,8 @@ def import_audience(
 ) -> Iterator[Import]:
     """Import a file in the caller's transaction; yields progress. `column` and `sheet` as in sheets.open_sheet."""
     table = number_table()
-    intake = Intake(house.keys(campaign), house.keyring, table.carriers, units())
+    lists, cap = _left_out(conn, campaign)
+    intake = Intake(house.keys(campaign), table.carriers, units(), lists, cap)
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
     with open_sheet(file, column=column, sheet=sheet) as opened:
@@ -85,6 +88,28 @@ def import_audience(
             raise Problem("{name} has no rows below its heading: nothing was imported", name=name or file.name)
 
 
+def law() -> tuple[Rules, ...]:
+    """What the law asks of each class of campaigns, from the shipped data."""
+    return compliance.load(shipped.COMPLIANCE)
+
+
+def _left_out(conn: psycopg.Connection, name: str) -> tuple[tuple[str, ...], tuple[datetime, int] | None]:
+    """Which lists a campaign obeys, and the cap at the opening of its next wave; no cap in rehearsals.
+
+    A campaign that is not loaded yet obeys every list.
+    """
+    try:
+        campaign, _ = registry.get_campaign(conn, name)
+    except Absent:
+        return compliance.LISTS, None
+    now = datetime.now(UTC)
+    coming = [schedule.windows(wave)[0].opens_at for wave in campaign.waves if not schedule.is_over(wave, now)]
+    opens = max(now, min(coming, default=now))
+    rules = compliance.rules_on(law(), campaign.text.class_, opens.astimezone(schedule.ZONE).date())
+    rehearsal = figures.installation(conn).rehearsal
+    return compliance.obeyed(rules, campaign), None if rehearsal else (opens, rules.most_a_day)
+
+
 def draft_wave(
     house: House,
     campaign: Campaign,
@@ -94,6 +119,8 @@ def draft_wave(
     *,
     rehearsal: bool,
     now: datetime | None = None,
+    carriers: Sequence[str] = (),
+    areas: Sequence[str] = (),
 ) -> Draft:
     """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts."""
     now = now or datetime.now(UTC)
@@ -107,6 +134,7 @@ def draft_wave(
                       day=wave.until.strftime("%d/%m/%Y"))  # fmt: skip
     accounts = _accounts(house, campaign, rehearsal=rehearsal)
     spans = schedule.windows(wave)
+    rules = compliance.rules_on(law(), campaign.text.class_, wave.date)
     settings = house.settings
     return Draft(
         campaign=campaign.name,
@@ -125,9 +153,28 @@ def draft_wave(
         accounts={carrier: account.name for carrier, account in accounts.items()},
         prices={carrier: account.price for carrier, account in accounts.items()},
         batch_size=settings.batch_size,
-        approvals_due=1,
+        approvals_due=1 if rehearsal else rules.approvals,
+        compliance=compliance.facts(rules, campaign, rehearsal=rehearsal),
+        carriers=_known_carriers(house, carriers),
+        units=_units_named(areas),
         cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
     )
+
+
+def _known_carriers(house: House, wanted: Sequence[str]) -> tuple[str, ...]:
+    known = [carrier.id for carrier in load_carriers(house.settings.carriers_file)]
+    for carrier in wanted:
+        if carrier not in known:
+            raise Problem("there is no carrier {carrier}; known are {known}", carrier=carrier, known=", ".join(known))
+    return tuple(sorted(set(wanted)))
+
+
+def _units_named(areas: Sequence[str]) -> tuple[int, ...]:
+    codes = units()
+    for area in areas:
+        if area.lower() not in codes:
+            raise Problem("there is no area {area} in the list of administrative units", area=repr(area))
+    return tuple(sorted({codes[area.lower()] for area in areas}))
 
 
 def _text(text: str, sha256: str) -> dict[str, object]:
@@ -164,7 +211,9 @@ def plan_wave(house: House, draft: Draft, author: str) -> Wave:
     with house.begin() as conn:
         n = audiences.verdict_counts(conn, draft.audience)["accepted"]
         due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
-        return plans.plan(conn, replace(draft, approvals_due=due), author, house.keys(draft.campaign))
+        return plans.plan(
+            conn, replace(draft, approvals_due=max(due, draft.approvals_due)), author, house.keys(draft.campaign)
+        )
 
 
 def ask_hotlines(house: House, conn: psycopg.Connection, wave: Wave, login: str, why: str) -> None:

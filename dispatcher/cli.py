@@ -46,6 +46,7 @@ SECTIONS: tuple[Section, ...] = (
         {
             "campaign": ("campaigns", "campaigns, and what their letter demands of them"),
             "audience": ("audiences", "lists of recipients: look at one, take one in"),
+            "exclude": ("exclusions", "lists of people who must not be texted"),
             "wave": ("waves", "plan, approve, start, watch and stop a wave"),
             "account": ("accounts", "accounts: rate, licence, and who sends"),
             "order": ("orders", "orders to carriers: draft, approve, issue, and what the carriers report"),

@@ -61,7 +61,7 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("UPDATE carrier_order SET state = 'cancelled' WHERE state <> 'cancelled'")
         conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
         conn.execute("DELETE FROM share")
-        conn.execute("DELETE FROM suppression")
+        conn.execute("DELETE FROM suppression_entry")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import psycopg
 
 from campaigns.audience import Chunk
+from campaigns.compliance import LISTS
 from campaigns.ledger import people
+from campaigns.ledger.audience_rows import LeftOut, Prepared, Preparing, ahead, audience_context, numbered, store
 from campaigns.ledger.names import new_id
-from campaigns.sealing import CampaignKeys, Keyring
+from campaigns.sealing import CampaignKeys
 from campaigns.terms import Absent, Problem, Verdict
 
 
@@ -47,9 +52,10 @@ class Intake:
     """What turns a chunk of verdicts into rows of the ledger."""
 
     keys: CampaignKeys
-    keyring: Keyring
     carriers: Sequence[str]  # as the number table numbers them
     units: Mapping[str, int]  # area as the list spells it, in small letters -> code
+    lists: tuple[str, ...] = LISTS  # whoever is on one of them is suppressed
+    cap: tuple[datetime, int] | None = None  # (when the wave opens, messages a person within 24 h)
 
 
 def import_file(
@@ -61,43 +67,14 @@ def import_file(
     The same file twice is refused, and so is any file once the audience is frozen.
     """
     progress = Import(audience, _next_file(conn, audience, name, digest))
-    ids = carrier_ids(conn)
-    names = {no: carrier for carrier, no in ids.items()}
-    numbered = [ids.get(carrier, 0) for carrier in intake.carriers]
-    listed = _listed(conn)
-    for block, chunk in enumerate(chunks):
-        verdicts = [(line, verdict.value, reason.key) for line, verdict, reason in chunk.rest]
-        rows = list(_candidates(chunk, numbered, intake, listed, verdicts))
-        kept = _insert(conn, audience, progress.file, rows)
-        verdicts += [(row[0], Verdict.DUPLICATE.value, "duplicate") for row in rows if row[0] not in kept]
-        _seal(conn, (audience, progress.file, block), array("Q", [r[4] for r in rows if r[0] in kept]), intake.keys)
-        _write_verdicts(conn, audience, progress.file, verdicts)
-        _count(progress, len(kept), verdicts, (names[row[1]] for row in rows if row[0] in kept))
-        yield progress
+    left_out = LeftOut.of(conn, intake.lists, intake.cap)
+    prepare = Preparing(intake.keys, numbered(intake.carriers, carrier_ids(conn)), intake.units, left_out.compares)
+    with contextlib.closing(ahead(map(prepare, chunks))) as prepared:
+        for block, chunk in enumerate(prepared):
+            verdicts = store(conn, (audience, progress.file, block), chunk, left_out, intake.keys)
+            _count(progress, chunk, verdicts, intake.carriers)
+            yield progress
     _finish(conn, progress)
-
-
-Row = tuple[int, int, int, bytes, int]  # line, carrier, unit, hash, number
-
-
-def _candidates(
-    chunk: Chunk,
-    numbered: Sequence[int],
-    intake: Intake,
-    listed: frozenset[bytes],
-    verdicts: list[tuple[int, str, str]],
-) -> Iterator[Row]:
-    hashes = intake.keys.number_hashes(chunk.numbers)
-    columns = zip(chunk.lines, chunk.carriers, chunk.units, hashes, chunk.numbers, strict=True)
-    for line, carrier, unit, number_hash, number in columns:
-        if listed and intake.keyring.installation_hash(number) in listed:
-            verdicts.append((line, Verdict.SUPPRESSED.value, "suppressed"))
-        else:
-            yield line, numbered[carrier], intake.units.get(unit.lower(), 0), number_hash, number
-
-
-def _listed(conn: psycopg.Connection) -> frozenset[bytes]:
-    return frozenset(bytes(row[0]) for row in conn.execute("SELECT number_hash FROM suppression"))
 
 
 def _next_file(conn: psycopg.Connection, audience: int, name: str, digest: str) -> int:
@@ -117,49 +94,19 @@ def _next_file(conn: psycopg.Connection, audience: int, name: str, digest: str) 
     return int(made[0]) if made else 0
 
 
-def _insert(conn: psycopg.Connection, audience: int, file: int, rows: list[Row]) -> set[int]:
-    """The lines that are new to this audience; the first spelling of a number wins."""
-    with conn.cursor() as cur:
-        cur.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS incoming (line int, carrier smallint, unit int, number_hash bytea)"
-            " ON COMMIT DROP; TRUNCATE incoming"
-        )
-        with cur.copy("COPY incoming FROM STDIN (FORMAT binary)") as copy:
-            copy.set_types(["int4", "int2", "int4", "bytea"])
-            for row in rows:
-                copy.write_row(row[:4])
-        cur.execute(
-            "INSERT INTO audience_row (audience, file, line, carrier, unit, number_hash)"
-            " SELECT %s, %s, line, carrier, unit, number_hash FROM incoming ORDER BY line"
-            " ON CONFLICT (audience, number_hash) DO NOTHING RETURNING line",
-            (audience, file),
-        )
-        return {int(row[0]) for row in cur}
-
-
-def _seal(conn: psycopg.Connection, place: tuple[int, int, int], numbers: array[int], keys: CampaignKeys) -> None:
-    if numbers:
-        nonce, ciphertext = keys.seal_block(numbers, _context(*place))
-        conn.execute("INSERT INTO audience_block VALUES (%s, %s, %s, %s, %s)", (*place, nonce, ciphertext))
-
-
-def _context(audience: int, file: int, block: int) -> bytes:
-    return f"audience|{audience}|{file}|{block}".encode()
-
-
-def _write_verdicts(conn: psycopg.Connection, audience: int, file: int, verdicts: list[tuple[int, str, str]]) -> None:
-    with conn.cursor().copy("COPY audience_verdict FROM STDIN") as copy:
-        for line, verdict, reason in verdicts:
-            copy.write_row((audience, file, line, verdict, reason))
-
-
-def _count(progress: Import, kept: int, verdicts: list[tuple[int, str, str]], carriers: Iterable[str]) -> None:
-    progress.rows += kept + len(verdicts)
-    progress.verdicts[Verdict.ACCEPTED.value] += kept
-    for _, verdict, _ in verdicts:
+def _count(progress: Import, prepared: Prepared, verdicts: list[tuple[int, str, str]], carriers: Sequence[str]) -> None:
+    chunk = prepared.chunk
+    progress.rows += chunk.rows
+    progress.verdicts[Verdict.ACCEPTED.value] += chunk.rows - len(verdicts)
+    fallen = set()
+    for line, verdict, _ in verdicts:
         progress.verdicts[verdict] += 1
-    for carrier in carriers:
-        progress.by_carrier[carrier] = progress.by_carrier.get(carrier, 0) + 1
+        fallen.add(line)
+    kept = Counter(chunk.carriers)
+    kept.subtract(carrier for line, carrier in zip(chunk.lines, chunk.carriers, strict=True) if line in fallen)
+    for carrier, n in kept.items():
+        if n:
+            progress.by_carrier[carriers[carrier]] = progress.by_carrier.get(carriers[carrier], 0) + n
 
 
 def _finish(conn: psycopg.Connection, progress: Import) -> None:
@@ -196,7 +143,7 @@ def freeze(conn: psycopg.Connection, audience: int, keys: CampaignKeys) -> Froze
     )
     numbers = array("Q")
     for file, block, nonce, ciphertext in blocks:
-        numbers.extend(keys.open_block(nonce, ciphertext, _context(audience, file, block)))
+        numbers.extend(keys.open_block(nonce, ciphertext, audience_context(audience, file, block)))
     if len(numbers) != len(rows):
         raise Problem(
             "audience {audience} is damaged: {rows} rows, {numbers} numbers",

@@ -27,3 +27,8 @@ BLOCK = 1000
 def block_context(wave: int, block: int) -> bytes:
     """The associated data of a sealed block: a block moved to another place does not open."""
     return f"wave|{wave}|{block}".encode()
+
+
+COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_END = b"\xff\xff"
+"""Round the rows of a binary COPY that we pack ourselves: a third of the time of handing over each row."""

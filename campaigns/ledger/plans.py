@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import struct
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ import psycopg
 
 from campaigns.canonical import canonical, digest
 from campaigns.ledger import audiences, people
-from campaigns.ledger.names import BLOCK, block_context, message_table, new_id
+from campaigns.ledger.names import BLOCK, COPY_BEGIN, COPY_END, block_context, message_table, new_id
 from campaigns.ledger.waves import Wave, get
 from campaigns.sealing import CampaignKeys
 from campaigns.terms import Problem, State
@@ -41,6 +42,9 @@ class Draft:
     batch_size: int
     approvals_due: int
     cool_down: timedelta
+    compliance: Mapping[str, Any] = field(default_factory=dict)  # compliance.facts: class, basis, lists, cap
+    carriers: tuple[str, ...] = ()  # only these; (): all
+    units: tuple[int, ...] = ()  # only these
 
 
 def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys) -> Wave:
@@ -53,6 +57,7 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     if not frozen.numbers:
         raise Problem("the audience has no row that can be sent to")
     carriers = {no: name for name, no in audiences.carrier_ids(conn).items()}
+    frozen = _chosen(frozen, draft, carriers)
     counts = _counts(frozen, carriers)
     plan_facts = _facts(draft, frozen, counts)
     plan_hash = digest(plan_facts)
@@ -88,8 +93,33 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     conn.execute("INSERT INTO wave_tally (wave) VALUES (%s)", (wave,))
     conn.execute("SELECT open_wave(%s)", (wave,))
     _write_messages(conn, wave, draft, frozen, carriers, keys)
+    conn.execute("SELECT skip_listed(%s)", (wave,))
     people.record(conn, author, "wave.plan", str(wave), plan_hash=plan_hash, n=len(frozen.numbers))
     return get(conn, wave)
+
+
+def _chosen(frozen: audiences.Frozen, draft: Draft, carriers: Mapping[int, str]) -> audiences.Frozen:
+    """The rows that the wave's tags choose; all of them where it names none."""
+    if not draft.carriers and not draft.units:
+        return frozen
+    rows = [
+        row
+        for row, (carrier, unit) in enumerate(zip(frozen.carriers, frozen.units, strict=True))
+        if (not draft.carriers or carriers[carrier] in draft.carriers) and (not draft.units or unit in draft.units)
+    ]
+    if not rows:
+        raise Problem("no row of the audience has the carriers and areas that were asked for")
+    return audiences.Frozen(
+        [frozen.carriers[row] for row in rows], [frozen.units[row] for row in rows],
+        [frozen.hashes[row] for row in rows], array("Q", [frozen.numbers[row] for row in rows]), frozen.root,
+    )  # fmt: skip
+
+
+def _selection(draft: Draft) -> dict[str, Any]:
+    """The tags as a plan names them; nothing where there are none, so that a plan of before keeps its hash."""
+    if not draft.carriers and not draft.units:
+        return {}
+    return {"only": {"carriers": sorted(draft.carriers), "units": sorted(draft.units)}}
 
 
 def _counts(frozen: audiences.Frozen, carriers: Mapping[int, str]) -> dict[str, int]:
@@ -124,6 +154,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "root": frozen.root,
             "n": len(frozen.numbers),
             "by_carrier": dict(counts),
+            **_selection(draft),
         },
         "window": {
             "opens": draft.opens_at.isoformat(),
@@ -132,6 +163,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "day_closes": draft.day_closes.isoformat(),
         },
         "delivery": "at most once",
+        "compliance": dict(draft.compliance),
         "batch_size": draft.batch_size,
         "approvals_due": draft.approvals_due,
         "cool_down": int(draft.cool_down.total_seconds()),
@@ -169,6 +201,7 @@ def _write_messages(
         for carrier in sorted(slots):
             numbers = array("Q", [frozen.numbers[row] for row in slots[carrier]])
             _seal_blocks(cur, wave, start, numbers, keys)
+            _enter_people(cur, wave, start, keys.people_hashes(numbers))
             _make_batches(cur, wave, draft, carrier, draft.accounts[carriers[carrier]], start, len(numbers))
             start = _ceil(start + len(numbers), step)
         cur.execute(
@@ -191,6 +224,19 @@ def _seal_blocks(cur: psycopg.Cursor, wave: int, start: int, numbers: array[int]
         for lo in range(0, len(numbers), BLOCK):
             block = (start + lo) // BLOCK
             copy.write_row((wave, block, *keys.seal_block(numbers[lo : lo + BLOCK], block_context(wave, block))))
+
+
+_PERSON = struct.Struct(">hiqiii16s").pack
+"""A row of wave_person as binary COPY has it: three fields, each after its length."""
+
+
+def _enter_people(cur: psycopg.Cursor, wave: int, start: int, hashes: list[bytes]) -> None:
+    with cur.copy("COPY wave_person FROM STDIN (FORMAT binary)") as copy:
+        copy.write(COPY_BEGIN)
+        for lo in range(0, len(hashes), BLOCK):
+            some = enumerate(hashes[lo : lo + BLOCK], start + lo)
+            copy.write(b"".join([_PERSON(3, 8, wave, 4, no, 16, each) for no, each in some]))
+        copy.write(COPY_END)
 
 
 def _make_batches(cur: psycopg.Cursor, wave: int, draft: Draft, carrier: int, account: str, start: int, n: int) -> None:

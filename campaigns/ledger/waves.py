@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger import people
+from campaigns.ledger import people, suppression
 from campaigns.terms import Absent, Problem
 
 
@@ -82,6 +82,7 @@ def approve(
         raise Problem("the plan has changed since it was shown: look at it again")
     if choice not in found.plan["texts"]:
         raise Problem("choose the text: {choices}", choices=", ".join(found.plan["texts"]))
+    again = _again(conn, found, reason)
     made = conn.execute(
         "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) VALUES (%s, %s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING RETURNING id",
@@ -91,9 +92,27 @@ def approve(
         _same_choice(conn, found, person, choice)
     else:
         people.record(
-            conn, person.login, "wave.approve", str(wave), plan_hash=found.plan_hash, choice=choice, reason=reason
+            conn,
+            person.login,
+            "wave.approve",
+            str(wave),
+            plan_hash=found.plan_hash,
+            choice=choice,
+            reason=reason,
+            again=again,
         )
     return max(0, found.approvals_due - len(approvals(conn, found)))
+
+
+def _again(conn: psycopg.Connection, wave: Wave, reason: str) -> list[dict[str, Any]]:
+    """Who got this very text before; outside rehearsals that needs a reason, which stands in the record."""
+    found = suppression.repeats(conn, wave.id)
+    if found and not wave.rehearsal and not reason.strip():
+        raise Problem(
+            "{n} of these people get this very text from {name} of {campaign} already: say with --reason why again",
+            n=found[0].people, name=found[0].name, campaign=found[0].campaign,
+        )  # fmt: skip
+    return [{"wave": str(each.wave), "people": each.people} for each in found]
 
 
 def _same_choice(conn: psycopg.Connection, wave: Wave, person: people.Person, choice: str) -> None:

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from campaigns import facts
+from campaigns import compliance, facts
 from campaigns.campaign import load as load_definition
 from campaigns.definition import Campaign
 from campaigns.facts import CampaignFacts, WaveFacts
 from campaigns.terms import Problem
+from config import data
 from config.carriers import load_accounts, load_carriers
 from config.settings import Settings
 from dispatcher.verbs.desk import Desk, Login, desk_of
@@ -119,6 +120,7 @@ def _read(settings: Settings, name: str) -> Campaign:
         folder,
         carriers=[carrier.id for carrier in load_carriers(file)],
         providers_accounts=[account.name for account in load_accounts(file)],
+        law=compliance.load(data.COMPLIANCE),
     )
 
 

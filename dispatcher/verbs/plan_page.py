@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from campaigns.ledger import audiences, lists, registry
+from campaigns.ledger import audiences, lists, registry, suppression
 from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
 from campaigns.terms import Verdict
@@ -96,8 +96,43 @@ def _basis(desk: Desk, house: House, wave: Wave) -> None:
     with house.begin() as conn:
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
     desk.say("basis: {basis}", basis=campaign.text.legal_basis)
+    _compliance(desk, wave.plan.get("compliance") or {})
+    _repeats(desk, house, wave)
     desk.say("author {author} · plan {digest} · approvals needed {n}", author=wave.author, digest=wave.plan_hash[:12],
              n=wave.approvals_due)  # fmt: skip
+
+
+CLASS_NAMES = {"public_information": "public information", "advertising": "advertising"}
+LIST_NAMES = {
+    "request": "people who asked never to be texted",
+    "police": "people whom the police name",
+    "staff": "our own test phones",
+    "opt_out": "people who refused advertising",
+    "do_not_call": "the national do-not-call list",
+}
+"""What a list is called; a wave's plan names its lists."""
+
+
+def _compliance(desk: Desk, found: dict[str, Any]) -> None:
+    """Class, law and lists; a decision to text people who refused advertising is approved with the plan."""
+    if not found:
+        return
+    desk.say("class {class_}: {source}", class_=desk.words.say(CLASS_NAMES[found["class"]]), source=found["source"])
+    lists = ", ".join(desk.words.say(LIST_NAMES[name]) for name in found["lists"])
+    desk.say("left out: {lists}", lists=lists)
+    if found["ignored"]:
+        ignored = ", ".join(desk.words.say(LIST_NAMES[name]) for name in found["ignored"])
+        desk.say("texted all the same, by this campaign's decision: {lists} ({decision})", lists=ignored,
+                 decision=found["decision"], style="yellow")  # fmt: skip
+    if found["most_a_day"]:
+        desk.say("nobody gets more than {n} messages within 24 hours, all campaigns together", n=found["most_a_day"])
+
+
+def _repeats(desk: Desk, house: House, wave: Wave) -> None:
+    with house.begin() as conn:
+        for each in suppression.repeats(conn, wave.id):
+            desk.say("{n} of these people get this very text from {name} of {campaign} too", n=each.people,
+                     name=each.name, campaign=each.campaign, style="yellow")  # fmt: skip
 
 
 def local(moment: datetime) -> datetime:

@@ -48,6 +48,10 @@ def plan(
     no: Annotated[int, typer.Option("--wave", metavar="N", help="the wave's number in the definition")],
     login: Login,
     audience: Annotated[str, typer.Option(metavar="ID", help="the audience's id, or latest")] = LATEST,
+    carrier: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only this carrier's subscribers; repeat it")
+    ] = None,
+    area: Annotated[list[str] | None, typer.Option(metavar="NAME", help="only rows of this area; repeat it")] = None,
 ) -> None:
     """Plan and show the plan."""
     desk = desk_of(context)
@@ -56,7 +60,8 @@ def plan(
         with house.begin() as conn:
             definition, version = registry.get_campaign(conn, campaign)
             chosen = figures.newest_audience(conn, campaign) if audience == LATEST else read_id(audience)
-        draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal)
+        draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal,
+                                carriers=carrier or (), areas=area or ())  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)
         with house.begin() as conn:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from campaigns import campaign as campaigns
-from campaigns import canonical, facts
+from campaigns import canonical, compliance, facts
 from campaigns.campaign import Campaign
 from campaigns.terms import Problem, Problems, Sender
 from campaigns.text import sha256
@@ -24,7 +24,8 @@ Edit = Callable[[str, str], None]
 
 
 def load(folder: Path) -> Campaign:
-    return campaigns.load(folder, carriers=CARRIERS, providers_accounts=ACCOUNTS)
+    law = compliance.load(Path(__file__).parents[2] / "config" / "compliance.toml")
+    return campaigns.load(folder, carriers=CARRIERS, providers_accounts=ACCOUNTS, law=law)
 
 
 @pytest.fixture
@@ -158,7 +159,8 @@ FAULTS = [
     (r'"text.txt"', '"campaign.toml"', "text.file: is not found word for word in the letter"),
     (r'\["111"\]', "[]", "text.hotlines: is []; write a list of texts"),
     (r'\["111"\]', '["111", "113"]', "text: the text lacks the hotline 113"),
-    (r'"public_information"', '"advertising"', "text.class: is 'advertising'; write one of public_information"),
+    (r'"public_information"', '"advertizing"', "text.class: is 'advertizing'; write one of public_information"),
+    (r'"public_information"', '"advertising"', "text: does not begin with [QC] or [AD], as advertising must"),
     (r'^found = ".*"', 'found = "Tổng dài"', "text.corrections[1].found: is 'Tổng dài', which the text does not hold"),
     (r'^suggested = ".*"', 'suggested = "Tổng đài 113,"', "text: character 173: 113 looks like a telephone number"),
     (r'^carrier = "viettel"', 'carrier = "vietel"', "senders[1].carrier: is vietel; known are fpt_retail, gmobile"),

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from campaigns.audience import Chunk, examine
-from campaigns.ledger import audiences
+from campaigns.ledger import audiences, suppression
 from campaigns.ledger.audiences import Intake, freeze, import_file, verdict_counts
 from campaigns.samples import write_sample
 from campaigns.sheets import Entry
@@ -145,7 +145,7 @@ def test_who_asked_not_to_be_texted_is_left_out(planned: Planned, house: House, 
     """Found by the installation's hash, in any spelling and any campaign; never counted as accepted."""
     with house.begin() as conn:
         number_hash = house.keyring.installation_hash(84912345678)
-        conn.execute("INSERT INTO suppression VALUES (%s, 'letter', %s)", (number_hash, AUTHOR.login))
+        suppression.add(conn, "request", [number_hash], AUTHOR)
     planned.take(audience, write(tmp_path / "a.csv", [*SPELLINGS, "0912345679"]))
     assert verdicts(house, audience) == {"accepted": 1, "suppressed": len(SPELLINGS)}
 
@@ -169,7 +169,7 @@ def breaking(rows: int) -> Iterator[Chunk]:
 
 
 def intake(house: House) -> Intake:
-    return Intake(house.keys(CAMPAIGN), house.keyring, acts.number_table().carriers, {})
+    return Intake(house.keys(CAMPAIGN), acts.number_table().carriers, {})
 
 
 def test_a_file_that_breaks_in_the_middle_leaves_nothing(house: House, audience: int) -> None:

@@ -80,6 +80,9 @@ def mutations(draft: Draft) -> dict[str, Any]:
         "batch_size": draft.batch_size + 1000,
         "approvals_due": 2,
         "cool_down": timedelta(minutes=1),
+        "compliance": {**draft.compliance, "lists": ["police"]},
+        "carriers": ("viettel", "vinaphone"),
+        "units": (0,),
     }
 
 

@@ -12,7 +12,8 @@ from tests.hand import fold_all, messages, one, open_all, tell
 
 KEPT = (
     "installation", "person", "person_key", "campaign", "carrier", "account", "audience", "audience_file",
-    "audience_row", "audience_verdict", "audience_block", "suppression", "wave", "wave_tally", "approval", "batch",
+    "audience_row", "audience_verdict", "audience_block", "suppression", "suppression_entry", "wave_person", "wave",
+    "wave_tally", "approval", "batch",
     "send_window", "retry_item", "chunk", "number_block", "wave_count", "wave_skip", "inbox", "journal", "audit",
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
     "order_return_row", "order_code", "kept_file",
@@ -32,6 +33,8 @@ FIXED = {  # columns that nobody but the owner changes
     "audience_verdict": ("audience", "file", "line", "verdict", "reason"),
     "audience_block": ("audience", "file", "block", "nonce", "ciphertext"),
     "suppression": ("number_hash", "source", "person", "at"),
+    "suppression_entry": ("number_hash", "list", "person", "at"),
+    "wave_person": ("wave", "message_no", "number_hash"),
     "wave": (
         "id", "campaign", "version", "no", "name", "rehearsal", "audience", "author", "plan", "plan_hash",
         "approvals_due", "n", "batch_size", "opens_at", "closes_at", "day_opens", "day_closes", "cool_down",
@@ -101,6 +104,8 @@ OTHER = {
     "write a file on the server": "COPY carrier TO '/tmp/carriers'",
     "add a message to a sealed wave": "INSERT INTO message_{wave} (no, unit, carrier, number_hash) SELECT 9, 0, 1, ''",
     "make it another kind of installation": "INSERT INTO installation (rehearsal, incarnation) VALUES (false, 1)",
+    "read who is protected": "SELECT number_hash FROM suppression_entry",
+    "put somebody on a list past the function": "INSERT INTO suppression_entry VALUES ('', 'police', 'an')",
     "delete an inbox day": "DELETE FROM inbox_20240722",
     "change a version": "INSERT INTO alembic_version VALUES ('0')",
 }

@@ -1,0 +1,119 @@
+"""`dispatcher exclude`: people who must not be texted; a list is filled, counted and emptied, and never read out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from campaigns.compliance import LISTS
+from campaigns.ledger import suppression
+from campaigns.sheets import open_sheet
+from campaigns.terms import Problem
+from dispatcher import acts
+from dispatcher.verbs.audiences import Column, SheetName
+from dispatcher.verbs.desk import Desk, Login, desk_of
+from dispatcher.verbs.guide import Verb, group
+from dispatcher.verbs.plan_page import LIST_NAMES, local
+from workers.house import House
+
+ListName = Annotated[str, typer.Option("--list", metavar="LIST", help=" | ".join(LISTS))]
+Numbers = Annotated[
+    Path, typer.Argument(metavar="FILE", help="a .csv or .xlsx; - reads a number a line from standard input")
+]
+
+app = group("lists of people who must not be texted")
+
+
+@app.command("list", cls=Verb, help="how many people are on each list; who they are is never shown")
+def counts(context: typer.Context) -> None:
+    """Print counts."""
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        found = suppression.counts(conn)
+    table = Table(box=None, pad_edge=False)
+    for title, side in (("list", "left"), ("about", "left"), ("people", "right"), ("newest", "left")):
+        table.add_column(desk.words.say(title), justify=side)  # type: ignore[arg-type]  # one of rich's two words
+    for each in found:
+        newest = desk.words.value(local(each.newest)) if each.newest else "-"
+        table.add_row(each.list, desk.words.say(LIST_NAMES[each.list]), desk.words.number(each.n), newest)
+    desk.out.print(table)
+    desk.answer(lists={each.list: each.n for each in found})
+
+
+@app.command("add", cls=Verb, help="put the numbers of a file on a list; in force at once, for running waves too")
+def add(
+    context: typer.Context, file: Numbers, to: ListName, login: Login, column: Column = "", sheet: SheetName = ""
+) -> None:
+    """Only hashes are stored."""
+    _change(desk_of(context), file, to, login, "add", column, sheet)
+
+
+@app.command(
+    "remove", cls=Verb, help="take the numbers of a file off a list; waves planned before still leave them out"
+)
+def remove(
+    context: typer.Context, file: Numbers, of: ListName, login: Login, column: Column = "", sheet: SheetName = ""
+) -> None:
+    """Logged like each act."""
+    _change(desk_of(context), file, of, login, "remove", column, sheet)
+
+
+@app.command("forget", cls=Verb, help="let go of the hashes by which waves that ended are compared with new ones")
+def forget(
+    context: typer.Context,
+    login: Login,
+    days: Annotated[int, typer.Option(metavar="N", help="waves that ended longer ago", min=2)] = 365,
+) -> None:
+    """The cap looks back one day; "the same text again" sees no further than what is kept."""
+    desk = desk_of(context)
+    with desk.house() as house:
+        person = desk.person(house, login, "admin")
+        with house.begin() as conn:
+            n = suppression.forget(conn, days, person.login)
+    desk.say("{n} hashes of waves that ended more than {days} days ago are gone", n=n, days=days)
+    desk.answer(forgotten=n, days=days)
+
+
+def _change(desk: Desk, file: Path, name: str, login: str, act: str, column: str, sheet: str) -> None:
+    with desk.house() as house:
+        person = desk.person(house, login, "write")
+        good, bad = _read(house, file, column, sheet)
+        change = suppression.add if act == "add" else suppression.remove
+        with house.begin() as conn:
+            changed = change(conn, name, good, person)
+    if act == "add":
+        desk.say("{n} people are new on the list {name}, {known} were on it", n=changed, name=name,
+                 known=len(good) - changed)  # fmt: skip
+    else:
+        desk.say("{n} people are off the list {name}", n=changed, name=name)
+    if bad:
+        desk.say("{n} rows are no mobile number: {lines}", n=len(bad), style="yellow",
+                 lines=", ".join(map(str, bad[:20])))  # fmt: skip
+    desk.answer(list=name, changed=changed, given=len(good), unreadable=len(bad))
+
+
+def _read(house: House, file: Path, column: str, sheet: str) -> tuple[list[bytes], list[int]]:
+    """Hashes of the numbers, each once; the lines that hold none."""
+    table, numbers, bad = acts.number_table(), set(), []
+    for line, raw in _cells(file, column, sheet):
+        number, _, _ = table.read(raw)
+        if number:
+            numbers.add(number)
+        else:
+            bad.append(line)
+    if not numbers:
+        raise Problem("{file} holds no mobile number: nothing was changed", file=file.name)
+    return house.keyring.installation_hashes(sorted(numbers)), bad
+
+
+def _cells(file: Path, column: str, sheet: str) -> Iterator[tuple[int, str]]:
+    if str(file) == "-":
+        yield from ((line, text) for line, text in enumerate(sys.stdin, 1) if text.strip())
+        return
+    with open_sheet(file, column=column, sheet=sheet) as opened:
+        yield from ((line, raw) for line, raw, _ in opened.entries())
