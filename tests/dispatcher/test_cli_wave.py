@@ -96,6 +96,27 @@ def test_the_first_person_needs_no_key_and_every_other_one_does(town: Town, told
     assert told()[0]["scopes"] == ["read", "write"]
 
 
+def test_a_list_of_exclusions_is_counted_and_never_read_out(town: Town, told: Told) -> None:
+    numbers = town.folder / "asked.csv"
+    numbers.write_text("SĐT\n0912345678\n912345678\nmất số\n", encoding="utf-8")
+    filled = ("exclude", "add", str(numbers), "--list")
+    assert town.run(*filled, "police", by="an") == 1
+    assert "kept by an operator" in told()[1]
+    for name, by in (("police", "quan"), ("request", "an")):
+        assert town.run(*filled, name, by=by) == 0
+        found, err = told()
+        assert found == {"list": name, "changed": 1, "given": 1, "unreadable": 1}
+        assert "678" not in err
+    assert town.run("exclude", "list") == 0
+    found, err = told()
+    assert found["lists"] == {"request": 1, "police": 1, "staff": 0, "opt_out": 0, "do_not_call": 0}
+    for name, by in (("police", "quan"), ("request", "an")):
+        assert town.run("exclude", "remove", str(numbers), "--list", name, by=by) == 0
+        assert told()[0]["changed"] == 1
+    assert town.run("exclude", "forget", "--days", "30", by="quan") == 0
+    assert told()[0] == {"forgotten": 0, "days": 30}
+
+
 def test_a_list_is_taken_in_by_somebody_who_may(town: Town, told: Told) -> None:
     assert town.run("wave", "list") == 0
     assert told()[0] == {"waves": []}
