@@ -41,9 +41,9 @@ def people_of(house: House, wave: Wave) -> list[bytes]:
 
 def first_window(conn: psycopg.Connection, wave: int) -> list[int]:
     """Indexes that T1 leaves out of the wave's first batch."""
-    verdict, hi, skip = take(conn, right(conn, wave))
+    verdict, hi, bits = take(conn, right(conn, wave))
     assert verdict == "ok"
-    return [i for i in range(hi) if skip and skip[i // 8] >> (i % 8) & 1]
+    return [i for i in range(hi) if bits and bits[i // 8] >> (i % 8) & 1]
 
 
 def size_of(conn: psycopg.Connection, wave: Wave) -> int:
