@@ -103,6 +103,7 @@ def _basis(desk: Desk, house: House, wave: Wave) -> None:
 
 
 CLASS_NAMES = {"public_information": "public information", "advertising": "advertising"}
+CLASS_NAMES = {"public_information": "public information", "advertising": "advertising"}
 LIST_NAMES = {
     "request": "people who asked never to be texted",
     "police": "people whom the police name",

@@ -18,7 +18,7 @@ from campaigns.terms import Problem as CampaignProblem
 from config.problem import Problem as ConfigProblem
 from dispatcher import words
 from dispatcher.drill.summary import MOODS
-from dispatcher.verbs.plan_page import LIST_NAMES
+from dispatcher.verbs.plan_page import CLASS_NAMES, LIST_NAMES
 from providers.simulator.chaos import Mode
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +129,7 @@ def test_what_a_drill_names_is_translated() -> None:
 
 
 def test_the_words_of_a_wave_are_translated() -> None:
-    assert {*words.WORDS, *words.ORDER_WORDS, *LIST_NAMES.values()} <= set(VIETNAMESE)
+    assert {*words.WORDS, *words.ORDER_WORDS, *LIST_NAMES.values(), *CLASS_NAMES.values()} <= set(VIETNAMESE)
     assert words.speak("vi").say("wave {wave} is {state}: it cannot be started", wave="7", state="paused") == (
         "Đợt gửi 7 đang ở trạng thái tạm dừng: không bắt đầu được"
     )
