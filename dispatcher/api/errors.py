@@ -117,6 +117,11 @@ def refusal(request: Request, problem: Problem | ConfigProblem, status: int, hea
     return JSONResponse({"error": error}, status, {"Content-Language": chosen, "Vary": "Accept-Language", **headers})
 
 
+def told(request: Request, problem: Problem) -> dict[str, Any]:
+    """A problem as part of an answer that is no refusal, in the caller's language."""
+    return _told(words.speak(language(request)), problem)
+
+
 def _told(spoken: words.Words, problem: Problem | ConfigProblem) -> dict[str, Any]:
     values = {name: _id_as_text(value) for name, value in problem.values.items()}
     told: dict[str, Any] = {"message": spoken.say(problem.template, **values), "template": problem.template,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
@@ -61,6 +61,54 @@ class CampaignWhole(Given):
     digest: str
     texts: dict[str, dict[str, Any]]  # choice -> text, sha256, encoding, units, segments
     definition: dict[str, Any]
+
+
+class FoundGiven(Given):
+    """A value with the line of the letter it was read from; days as 2024-07-30, periods as two days with a slash."""
+
+    value: str
+    line: int
+    source: str
+
+
+class SlipGiven(Given):
+    """Two words of the text that the letter writes with other accents elsewhere."""
+
+    found: str
+    suggested: str
+    position: int
+    source_lines: list[int]
+
+
+class HotlineGiven(Given):
+    """A number that people may be told to call."""
+
+    number: str
+    name: str
+    owner: str
+    hours: str
+    cost: str
+    verified_on: date
+    asks: bool
+
+
+class ProposalGiven(Given):
+    """What a letter seems to order, the likeliest first; `accepted` is always false, a person takes each value over."""
+
+    number: list[FoundGiven]
+    date: list[FoundGiven]
+    place: list[FoundGiven]
+    issuer: list[FoundGiven]
+    subject: list[FoundGiven]
+    basis: list[FoundGiven]
+    text: list[FoundGiven]
+    hotlines: list[FoundGiven]
+    deadlines: list[FoundGiven]
+    periods: list[FoundGiven]
+    days: list[FoundGiven]
+    slips: list[SlipGiven]
+    accepted: bool
+    lines: list[str]
 
 
 class Loaded(Given):

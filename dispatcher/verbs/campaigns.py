@@ -18,6 +18,7 @@ from campaigns.terms import Problem
 from config import data
 from config.carriers import load_accounts, load_carriers
 from config.settings import Settings
+from dispatcher.verbs import letters
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.texts import bubble
@@ -108,6 +109,11 @@ def load(context: typer.Context, name: FolderName, login: Login) -> None:
             version = registry.load_campaign(conn, campaign, person.login)
     desk.say("{name}, version {version}", name=campaign.name, version=str(version))
     desk.answer(campaign=campaign.name, version=version, digest=campaign.digest)
+
+
+app.command("letter", cls=Verb, help="what a letter seems to order, each value beside its source line")(
+    letters.read_letter
+)
 
 
 def _read(settings: Settings, name: str) -> Campaign:
