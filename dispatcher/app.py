@@ -1,4 +1,4 @@
-"""The HTTP face: carriers' callbacks and the API behind one door, with the same guard round every answer."""
+"""The HTTP face: carriers' callbacks, the API and the console behind one door, one guard round every answer."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from workers.house import House
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,10 @@ LAST_CALLS = 10
 
 
 class Front:
-    """The ASGI application: `/cb` to the receiver at once, all else to the API, which is built while receipts flow."""
+    """The ASGI application: `/cb` to the receiver at once, pages to the console, all else to the API.
+
+    Console and API are built while receipts flow.
+    """
 
     def __init__(self, house: House, *, rehearsal: bool) -> None:
         """Raises Problem when receipts could not be kept."""
@@ -51,6 +55,7 @@ class Front:
         self._rehearsal = rehearsal
         self._receiver = Receiver(house)
         self._api: asyncio.Task[FastAPI] | None = None
+        self._console: asyncio.Task[Starlette] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One call, or the life of the server."""
@@ -59,14 +64,25 @@ class Front:
         elif scope["path"].startswith("/cb/"):
             await self._receiver(scope, receive, guarded(send))
         elif scope["type"] == "http":
-            api = await self.api()
-            await api(scope, receive, noted(scope, guarded(send)))
+            face = await (self.console() if of_console(scope["path"]) else self.api())
+            await face(scope, receive, noted(scope, guarded(send)))
 
     async def api(self) -> FastAPI:
         """The API; the first to ask waits for it."""
         if self._api is None:
             self._api = asyncio.create_task(asyncio.to_thread(self._open_api))
         return await asyncio.shield(self._api)
+
+    async def console(self) -> Starlette:
+        """The pages; the first to ask waits for them."""
+        if self._console is None:
+            self._console = asyncio.create_task(asyncio.to_thread(self._open_console))
+        return await asyncio.shield(self._console)
+
+    def _open_console(self) -> Starlette:
+        from dispatcher.console.application import open_console  # noqa: PLC0415 - as FastAPI: receipts wait for nothing
+
+        return open_console(self.house, rehearsal=self._rehearsal)
 
     def _open_api(self) -> FastAPI:
         from dispatcher.api.application import open_api  # noqa: PLC0415 - FastAPI is 0.3 s that no receipt waits for
@@ -85,6 +101,11 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def of_console(path: str) -> bool:
+    """Whether a path belongs to the pages for people."""
+    return path in {"/", "/console"} or path.startswith("/console/")
+
+
 def guarded(send: Send) -> Send:
     """Adds the headers that every answer bears, where the route has not set its own."""
 
@@ -98,11 +119,16 @@ def guarded(send: Send) -> Send:
 
 
 def noted(scope: Scope, send: Send) -> Send:
-    """Writes one line about each answer of the API: method, path and status; never a query, which may name people."""
+    """Writes one line about each answer: method, path and status; never a query, which may name people.
+
+    Nor the word of an invitation, which opens an account.
+    """
+    path = scope["path"]
+    shown = "/console/invitation/…" if path.startswith("/console/invitation/") else path
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
-            log.info("%s %s %d", scope["method"], scope["path"], message["status"])
+            log.info("%s %s %d", scope["method"], shown, message["status"])
         await send(message)
 
     return sending

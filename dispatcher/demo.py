@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from campaigns.definition import Campaign
-from campaigns.ledger import audiences, counts, people, registry, waves
+from campaigns.ledger import audiences, counts, logins, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
 from campaigns.terms import State, Verdict
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 CAMPAIGN = "20-BCD-2024"
-AUTHOR, APPROVER = "an", "binh"
+AUTHOR, APPROVER, OPERATOR = "an", "binh", "minh"
 PEOPLE = {AUTHOR: ("Nguyễn Văn An (diễn tập)", ["officer"], ["read", "write", "export"]),
           APPROVER: ("Trần Thị Bình (diễn tập)", ["approver"], ["read", "approve"])}  # fmt: skip
 """Two invented persons: one drafts, another approves."""
@@ -333,8 +333,21 @@ class _Demo:
         )
 
     def _stay(self) -> None:
+        self._invitations()
         self.stage.console.print(self.words.say("All is up until Ctrl-C: {url}/docs", url=self.site.callback_base))
         crew.wait_and_watch(self.crew, self.stop)
+
+    def _invitations(self) -> None:
+        """One-time links for the demo's persons and an operator: there is no password before somebody chooses one."""
+        base, house = self.site.callback_base, assemble.house(self.site)
+        self.stage.console.print(self.words.say("Pages: {url}/console · a one-time link for each demo person, password"
+                                                " of their own choice:", url=base))  # fmt: skip
+        with house.begin() as conn:
+            people.add_person(conn, OPERATOR, "Lò Văn Minh (diễn tập)", ["operator", "auditor"])
+            for login in (*PEOPLE, OPERATOR):
+                link = f"{base}/console/invitation/{logins.invite(conn, login, OPERATOR)}"
+                self.stage.console.print(f"  {login:6} {link}", soft_wrap=True, style="bold")
+        house.engine.dispose()
 
 
 SETTLED_QUIET = 0.3

@@ -176,10 +176,12 @@ class _Writer(string.Formatter):
 
 
 def catalogue(language: str) -> dict[str, str]:
-    """English template -> sentence, from the language's .po file."""
+    """English template -> sentence, from the language's .po files: one for the whole program, one for its pages."""
     from babel.messages.pofile import read_po  # noqa: PLC0415 - English needs no catalogue, nor its reader
 
-    with (LOCALE / language / "LC_MESSAGES" / "dispatcher.po").open("rb") as file:
-        return {
-            str(entry.id): str(entry.string) for entry in read_po(file, locale=language) if entry.id and entry.string
-        }
+    found: dict[str, str] = {}
+    for path in sorted((LOCALE / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            entries = read_po(file, locale=language)
+        found |= {str(entry.id): str(entry.string) for entry in entries if entry.id and entry.string}
+    return found

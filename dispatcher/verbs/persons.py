@@ -8,7 +8,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from campaigns.ledger import figures, people
+from campaigns.ledger import figures, logins, people
 from campaigns.terms import Problem
 from dispatcher.verbs.desk import KEY, Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
@@ -82,6 +82,24 @@ def key(
         people.record(conn, actor.login, "person.key", login, scopes=scopes, days=days)
     _show_key(desk, made, scopes)
     desk.answer(login=login, roles=roles, scopes=scopes, key=made)
+
+
+@app.command("invite", cls=Verb, help="a one-time link to the pages, where the person chooses a password")
+def invite(context: typer.Context, login: LoginName, by: By = "") -> None:
+    """Make the link; an operator's first one, on an installation where nobody can sign in yet, needs nobody's leave."""
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        figures.lock_persons(conn)
+        roles = figures.roles_of(conn, login)
+        first = "operator" in roles and not logins.anybody(conn)
+        actor = login if first else people.require(conn, by, desk.env.get(KEY, ""), "admin").login
+        word = logins.invite(conn, login, actor)
+        people.record(conn, actor, "console.invite", login, first=first)
+        link = f"{house.settings.url}/console/invitation/{word}"
+    desk.say("the invitation of {login}; it works once, within {n} hours:", login=login, n=logins.INVITED_HOURS)
+    if not desk.json_out:
+        desk.out.print(link, soft_wrap=True, style="bold")
+    desk.answer(login=login, link=link, first=first)
 
 
 def _roles(given: list[str] | None, *, first: bool) -> list[str]:

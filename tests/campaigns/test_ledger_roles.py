@@ -16,7 +16,7 @@ KEPT = (
     "wave_tally", "approval", "batch",
     "send_window", "retry_item", "chunk", "number_block", "wave_count", "wave_skip", "inbox", "journal", "audit",
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
-    "order_return_row", "order_code", "kept_file",
+    "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -74,6 +74,11 @@ FIXED = {  # columns that nobody but the owner changes
     ),
     "order_code": ("order_id", "serial", "digest", "made_by", "made_at"),
     "kept_file": ("order_id", "sha256", "name", "bytes", "whole", "person", "origin", "at"),
+    "invitation": ("digest", "person", "made_by", "made_at", "expires_at"),
+    "password": ("person", "hash", "at"),
+    "authenticator": ("person", "sealed", "at"),
+    "sign_in": ("at", "person", "address", "what", "passed"),
+    "web_session": ("digest", "person", "address", "began_at"),
 }  # fmt: skip
 
 OTHER = {

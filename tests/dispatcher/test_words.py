@@ -17,6 +17,9 @@ from campaigns.terms import Outcome, Problems, State, Verdict
 from campaigns.terms import Problem as CampaignProblem
 from config.problem import Problem as ConfigProblem
 from dispatcher import words
+from dispatcher.console.call import ROLES
+from dispatcher.console.pages import MENU
+from dispatcher.console.waving import TAGS
 from dispatcher.drill.summary import MOODS
 from dispatcher.verbs.plan_page import CLASS_NAMES, LIST_NAMES
 from providers.simulator.chaos import Mode
@@ -246,3 +249,15 @@ def test_a_language_not_spoken_here_is_a_problem() -> None:
 
 def test_a_catalogue_is_read_once_a_process() -> None:
     assert words.speak("vi") is words.speak("vi")
+
+
+def test_words_that_the_console_looks_up_by_name_are_translated() -> None:
+    """Roles, the menu, tags of waves, the deadline board, what changed since the plan before."""
+    board = (ROOT / "dispatcher" / "console" / "board.py").read_text(encoding="utf-8")
+    said = {
+        text for text in re.findall(r'"([a-zA-Z][^"/\n]*[a-z}])"', board) if " " in text or text in {"sent", "done"}
+    }
+    said |= {name for _, name, _ in MENU} | {tag for _, tag in TAGS.values()} | set(ROLES)
+    said |= {"the text", "people", "opens", "dong"}
+    assert len(said) > 25
+    assert said <= set(VIETNAMESE), said - set(VIETNAMESE)

@@ -1,0 +1,15 @@
+"""Signing in to the pages: invitations, passwords, authenticators, tries, sessions."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from campaigns.ledger.schema import run_sql_file
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """New tables only; nothing that is there is touched."""
+    run_sql_file(op.get_bind(), "0006_console.sql")

@@ -1,0 +1,1 @@
+"""The console: pages for officers, approvers, carriers' engineers, auditors and operators."""

@@ -1,0 +1,167 @@
+"""The console as one ASGI application: one table of routes and roles, one door that holds it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote, urlsplit
+
+import anyio.to_thread
+from psycopg import OperationalError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from campaigns.terms import Problem
+from config.problem import Problem as ConfigProblem
+from dispatcher.api.errors import status_of
+from dispatcher.auth import NotAllowed
+from dispatcher.console import approving, desk, persons, signing, waving
+from dispatcher.console.call import (
+    APPROVERS,
+    EVERYBODY,
+    HANDS,
+    OPERATORS,
+    SIGNED_IN,
+    STAFF,
+    STOPPERS,
+    Call,
+    Rule,
+    same_mark,
+    signed_in,
+    to,
+)
+from dispatcher.console.pages import show, static, theme_and_language
+from dispatcher.console.snapshots import Snapshots
+from dispatcher.words import LANGUAGES, speak
+from workers.house import House
+
+log = logging.getLogger(__name__)
+
+FORM_BYTES = 65_536
+WAVE = "/console/waves/{wave}"
+RULES = (
+    Rule("GET", "/", EVERYBODY, lambda _call: to("/console")),
+    Rule("GET", "/console/static/{name}", EVERYBODY, static),
+    Rule("POST", "/console/look", EVERYBODY, theme_and_language),
+    Rule("GET", "/console/sign-in", EVERYBODY, signing.sign_in_page),
+    Rule("POST", "/console/sign-in", EVERYBODY, signing.sign_in),
+    Rule("GET", "/console/invitation/{word}", EVERYBODY, signing.invitation_page),
+    Rule("POST", "/console/invitation/{word}", EVERYBODY, signing.accept_invitation),
+    Rule("GET", "/console", SIGNED_IN, desk.home),
+    Rule("GET", "/console/me", SIGNED_IN, signing.me_page),
+    Rule("POST", "/console/me/authenticator", SIGNED_IN, signing.new_authenticator),
+    Rule("POST", "/console/me/authenticator/confirm", SIGNED_IN, signing.confirm_authenticator),
+    Rule("POST", "/console/sign-out", SIGNED_IN, signing.sign_out),
+    Rule("GET", "/console/campaigns", STAFF, desk.campaigns_page),
+    Rule("GET", "/console/campaigns/{name}", STAFF, desk.campaign_page),
+    Rule("GET", "/console/approvals", STAFF, desk.approvals_page),
+    Rule("GET", WAVE, STAFF, waving.wave_page),
+    Rule("GET", f"{WAVE}/live", STAFF, waving.live),
+    Rule("POST", f"{WAVE}/start", HANDS, waving.start),
+    Rule("POST", f"{WAVE}/pause", STOPPERS, waving.pause),
+    Rule("POST", f"{WAVE}/resume", HANDS, waving.resume),
+    Rule("GET", f"{WAVE}/cancel", HANDS, waving.cancel_page),
+    Rule("POST", f"{WAVE}/cancel", HANDS, waving.cancel),
+    Rule("GET", f"{WAVE}/approve", STAFF, approving.approve_page),
+    Rule("POST", f"{WAVE}/approve", APPROVERS, approving.approve),
+    Rule("POST", f"{WAVE}/return", APPROVERS, approving.send_back),
+    Rule("GET", "/console/people", OPERATORS, persons.people_page),
+    Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
+)
+"""Every route of the console with the roles that may use it; a test walks it, role by role."""
+
+Door = Callable[[Request], Awaitable[Response]]
+
+
+def open_console(house: House, *, rehearsal: bool) -> Starlette:
+    """The console of a house."""
+    routes = [Route(rule.path, _door(rule), methods=[rule.method]) for rule in RULES]
+    console = Starlette(routes=routes, exception_handlers={404: _nowhere, 405: _nowhere})
+    console.state.house, console.state.rehearsal = house, rehearsal
+    console.state.snapshots = Snapshots(house)
+    return console
+
+
+def _door(rule: Rule) -> Door:
+    """What stands before each page: origin, session, role and form, in this order."""
+
+    async def door(request: Request) -> Response:
+        form: Mapping[str, str] = {}
+        if rule.method == "POST":
+            if not own_origin(request):
+                return Response("origin", 403)
+            if not _small(request):
+                return Response("too large", 413)
+            given = await request.form(max_files=0, max_fields=40, max_part_size=FORM_BYTES)
+            form = {name: value for name, value in given.items() if isinstance(value, str)}
+        return await anyio.to_thread.run_sync(_answered, rule, request, form)
+
+    return door
+
+
+def own_origin(request: Request) -> bool:
+    """Whether a form was sent by a page of ours: browsers name the origin of each POST, and no script can change it."""
+    origin = request.headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+def _small(request: Request) -> bool:
+    """A form says its size; a body without one is none of a browser's."""
+    size = request.headers.get("content-length", "")
+    return size.isdigit() and int(size) <= FORM_BYTES
+
+
+def _call(request: Request, form: Mapping[str, str]) -> Call:
+    house: House = request.app.state.house
+    person, word = signed_in(house, request)
+    chosen = request.cookies.get("lang", "")
+    words = speak(chosen if chosen in LANGUAGES else house.settings.language)
+    return Call(request, house, words, request.app.state.rehearsal, person, word, form)
+
+
+def _answered(rule: Rule, request: Request, form: Mapping[str, str]) -> Response:
+    call = None
+    try:
+        call = _call(request, form)
+        return _let_in(rule, call)
+    except (Problem, ConfigProblem) as problem:
+        if call is None:
+            raise
+        return _told(call, problem, status_of(problem)[0])
+    except OperationalError as error:
+        log.error("the database does not answer: %s", type(error).__name__)  # noqa: TRY400 - its text may hold rows
+        return Response("Cơ sở dữ liệu chưa trả lời, thử lại sau ít giây. / The database does not answer.", 503)
+    except Exception:
+        code = secrets.token_hex(4)
+        log.exception("fault %s at %s %s", code, rule.method, rule.path)
+        if call is None:
+            raise
+        return _told(call, Problem("something broke here: give the operator the code {code}", code=code), 500)
+
+
+def _let_in(rule: Rule, call: Call) -> Response:
+    if rule.roles:
+        if call.person is None:
+            back = call.request.url.path if rule.method == "GET" and not rule.path.endswith("/live") else ""
+            return to(f"/console/sign-in?next={quote(back)}" if back else "/console/sign-in")
+        if not call.has(*rule.roles):
+            raise NotAllowed("this page belongs to: {roles}",
+                             roles=[call.words.say(role) for role in sorted(rule.roles)])  # fmt: skip
+        if rule.method == "POST" and not same_mark(call.word, call.form.get("mark", "")):
+            raise NotAllowed("this form is of another session: open the page again and send it once more")
+    answer: Response = rule.answer(call)
+    return answer
+
+
+def _told(call: Call, problem: Problem | ConfigProblem, status: int) -> Response:
+    return show(call, "problem.html", status, sentence=call.words.problem(problem), number_of=status)
+
+
+async def _nowhere(request: Request, _error: Exception) -> Response:
+    def page() -> Response:
+        return _told(_call(request, {}), Problem("there is no page at this address"), 404)
+
+    return await anyio.to_thread.run_sync(page)

@@ -1,0 +1,143 @@
+"""Approval on one page: who asks, how many, what, since when changed, when, at what price; then a count and a code."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import psycopg
+from starlette.responses import Response
+
+from campaigns.ledger import people, registry, waves
+from campaigns.ledger.waves import Wave
+from campaigns.terms import Problem
+from dispatcher.auth import NotAllowed
+from dispatcher.console.call import Call, to
+from dispatcher.console.desk import names
+from dispatcher.console.pages import show
+from dispatcher.console.signing import check_code
+from dispatcher.console.snapshots import Snapshots
+from dispatcher.console.waving import plain_count
+
+RETURNED = "returned: {reason}"
+
+
+def approve_page(call: Call) -> Response:
+    """Everything an approver must see, nothing folded away; the form comes last."""
+    return _page(call, "")
+
+
+def _page(call: Call, wrong: str, status: int = 200) -> Response:
+    with call.house.begin() as conn:
+        wave = waves.get(conn, call.wave())
+        campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
+        given, known = waves.approvals(conn, wave), names(conn)
+        before = _before(conn, wave)
+        able = approvers(conn, wave)
+    return show(
+        call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
+        why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
+        choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
+        why=call.form.get("reason", ""),
+    )  # fmt: skip
+
+
+def approvers(conn: psycopg.Connection, wave: Wave) -> list[str]:
+    """Names of those who could approve this wave."""
+    rows = conn.execute(
+        "SELECT name FROM person WHERE 'approver' = ANY(roles) AND disabled_at IS NULL AND login <> %s ORDER BY login",
+        (wave.author,),
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:
+    """(choice, text, its dong): the proposed correction first, as it must be looked at."""
+    most = max(int(text["segments"]) for text in wave.plan["texts"].values())
+    dong = int(wave.plan["ceiling"]["dong"])
+    order = sorted(wave.plan["texts"], key=("corrected", "verbatim").index)
+    return [(choice, wave.plan["texts"][choice], dong * int(wave.plan["texts"][choice]["segments"]) // most)
+            for choice in order]  # fmt: skip
+
+
+def _why_not(call: Call, wave: Wave, given: list[str]) -> str:
+    """Why this person has no form here; "" when there is one."""
+    if wave.state != "planned":
+        return "decided"
+    if not call.has("approver"):
+        return "role"
+    if wave.author == call.who.login:
+        return "own"
+    return "given" if call.who.login in given else ""
+
+
+def _before(conn: psycopg.Connection, wave: Wave) -> Wave | None:
+    """The plan of the same wave that was returned or cancelled last."""
+    found = [each for each in waves.all_waves(conn) if each.campaign == wave.campaign and each.no == wave.no]
+    return next((each for each in found if each.planned_at < wave.planned_at), None)
+
+
+def changes(before: Wave | None, wave: Wave) -> list[tuple[str, str, str]]:
+    """(what, before, now) of everything that an approver would ask about."""
+    if before is None:
+        return []
+    found = []
+    for choice, text in wave.plan["texts"].items():
+        old = before.plan["texts"].get(choice, {}).get("text", "")
+        found += [("the text", *pair) for pair in word_changes(old, text["text"])]
+    for what, place, name in (("people", "audience", "n"), ("opens", "window", "opens"), ("dong", "ceiling", "dong")):
+        old, new = before.plan[place][name], wave.plan[place][name]
+        found += [(what, old, new)] if old != new else []
+    return list(dict.fromkeys(found))
+
+
+def word_changes(old: str, new: str) -> list[tuple[str, str]]:
+    """The words that differ, with what stood in their place."""
+    was, now = old.split(), new.split()
+    matched = difflib.SequenceMatcher(a=was, b=now, autojunk=False).get_opcodes()
+    return [(" ".join(was[a:b]), " ".join(now[c:d])) for tag, a, b, c, d in matched if tag != "equal"]
+
+
+def approve(call: Call) -> Response:
+    """Approve exactly what was read: the hash travels in the form, the count is typed, the code is good once."""
+    with call.house.begin() as conn:
+        _may_decide(conn, call)
+        wrong = check_code(call, conn)
+    if wrong:
+        return _page(call, wrong, 422)
+    try:
+        with call.house.begin() as conn:
+            waves.approve(
+                conn, call.wave(), call.who, typed=plain_count(call.form.get("count", "")),
+                choice=call.form.get("choice", ""), reason=call.form.get("reason", "")[:500],
+                plan_hash=call.form.get("hash", ""),
+            )  # fmt: skip
+    except Problem as problem:
+        return _page(call, call.words.problem(problem), 409)
+    return to(f"/console/waves/{call.wave()}")
+
+
+def _may_decide(conn: psycopg.Connection, call: Call) -> Wave:
+    """Before a code is looked at: it is not used up by a form that is refused anyway."""
+    wave = waves.get(conn, call.wave())
+    if wave.author == call.who.login:
+        raise NotAllowed("{login} planned this wave and may not approve it: another person must", login=call.who.login)
+    if wave.state != "planned":
+        raise Problem("wave {wave} is {state}: only a planned wave can be approved", wave=wave.id, state=wave.state)
+    return wave
+
+
+def send_back(call: Call) -> Response:
+    """Return a plan to its author with a reason; a changed one is a new plan with a new hash."""
+    reason = call.form.get("why", "").strip()[:500]
+    if not reason:
+        return _page(call, call.words.say("write why it is returned: the author must know what to change"), 422)
+    with call.house.begin() as conn:
+        wave = _may_decide(conn, call)
+        if call.form.get("hash", "") != wave.plan_hash:
+            raise Problem("the plan has changed since it was shown: look at it again")
+        waves.move(conn, wave.id, call.who.login, "cancel", call.words.say(RETURNED, reason=reason))
+        people.record(conn, call.who.login, "wave.return", str(wave.id), reason=reason, plan_hash=wave.plan_hash)
+    snapshots: Snapshots = call.request.app.state.snapshots
+    snapshots.forget(wave.id)
+    return to(f"/console/waves/{wave.id}")

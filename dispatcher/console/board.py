@@ -1,0 +1,73 @@
+"""The deadline board: what a letter obliges to, until when, and whose move it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from campaigns.definition import Campaign
+from campaigns.ledger.waves import Wave
+from campaigns.schedule import WavePlan
+
+LONG_PAST = 60
+"""Days after which an obligation without a wave of ours is history and not an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One obligation."""
+
+    what: str  # a sentence of ours, with `name`
+    name: str
+    until: date  # the last day on which it is in time
+    holder: str  # whose move: a sentence of ours
+    state: str  # tag: off, warn, run, ok, bad
+    tag: str
+    path: str
+    days: int  # from today; negative: over
+
+
+def duties(campaign: Campaign, waves: Sequence[Wave], today: date) -> list[Duty]:
+    """Every obligation of a campaign's letter, the most urgent first."""
+    newest: dict[int, Wave] = {}
+    for wave in waves:  # newest first
+        if wave.state != "cancelled":
+            newest.setdefault(wave.no, wave)
+    found = [_of_wave(campaign, plan, newest.get(plan.no), today) for plan in campaign.waves]
+    found.append(_report(campaign, list(newest.values()), today))
+    return sorted(found, key=lambda duty: (duty.state in {"ok", "off"}, duty.until))
+
+
+def _of_wave(campaign: Campaign, plan: WavePlan, wave: Wave | None, today: date) -> Duty:
+    days = (plan.until - today).days
+    path = f"/console/waves/{wave.id}" if wave else f"/console/campaigns/{campaign.name}"
+    holder, state, tag = _standing(wave, days)
+    return Duty("Send {name}", plan.name, plan.until, holder, state, tag, path, days)
+
+
+def _standing(wave: Wave | None, days: int) -> tuple[str, str, str]:
+    match wave.state if wave else "":
+        case "planned":
+            return "the approver's move: approve or return", "warn", "to be approved"
+        case "running":
+            return "the dispatcher sends", "run", "sending"
+        case "paused":
+            return "the officer's move: resume or cancel", "warn", "paused"
+        case "finished":
+            return "sent", "ok", "done"
+    if days < -LONG_PAST:
+        return "not sent from this installation", "off", "gone by"
+    return ("the officer's move: plan the wave", "bad", "too late") if days < 0 else (
+        "the officer's move: plan the wave", "off", "not begun")  # fmt: skip
+
+
+def _report(campaign: Campaign, waves: Sequence[Wave], today: date) -> Duty:
+    until = campaign.mandate.report_by
+    days = (until - today).days
+    sent = any(wave.started_at for wave in waves)
+    state, tag = ("run", "in work") if sent else ("off", "not begun")
+    if days < 0:
+        state, tag = ("off", "gone by") if days < -LONG_PAST else ("bad", "too late")
+    return Duty("Report to {name}", campaign.mandate.report_to, until, "the officer's move: the report", state, tag,
+                f"/console/campaigns/{campaign.name}", days)  # fmt: skip

@@ -1,0 +1,79 @@
+"""Home, campaigns, and the list of what waits for an approval."""
+
+from __future__ import annotations
+
+import psycopg
+from starlette.responses import Response
+
+from campaigns import segments
+from campaigns.definition import variants
+from campaigns.ledger import registry, waves
+from campaigns.ledger.waves import Wave
+from campaigns.terms import Absent
+from dispatcher.console.board import duties
+from dispatcher.console.call import STAFF, Call
+from dispatcher.console.pages import local, now, show
+from dispatcher.console.snapshots import Snapshots, bar
+
+MOVING = ("running", "paused")
+
+
+def home(call: Call) -> Response:
+    """What must be done, by when, and who holds it; what is being sent; the way to stop."""
+    if not call.has(*STAFF):
+        return show(call, "home_engineer.html")
+    today = local(now()).date()
+    with call.house.begin() as conn:
+        found = waves.all_waves(conn)
+        campaigns = [registry.get_campaign(conn, name)[0] for name, *_ in registry.list_campaigns(conn)]
+    board = [duty for campaign in campaigns for duty in duties(campaign, _of(campaign.name, found), today)]
+    snapshots: Snapshots = call.request.app.state.snapshots
+    moving = [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5]
+    return show(call, "home.html", board=board, moving=moving, bar=bar, today=today, campaigns=campaigns,
+                next=_next_act(call, found))  # fmt: skip
+
+
+def _of(campaign: str, found: list[Wave]) -> list[Wave]:
+    return [wave for wave in found if wave.campaign == campaign]
+
+
+def _next_act(call: Call, found: list[Wave]) -> Wave | None:
+    """What waits for this very person: the one filled button."""
+    if call.has("approver"):
+        return next((wave for wave in found if wave.state == "planned" and wave.author != call.who.login), None)
+    return None
+
+
+def campaigns_page(call: Call) -> Response:
+    """Every campaign in its newest version."""
+    with call.house.begin() as conn:
+        rows = registry.list_campaigns(conn)
+        found = [(registry.get_campaign(conn, name)[0], version, author) for name, version, _, author in rows]
+        counted: dict[str, int] = dict(conn.execute("SELECT campaign, count(*) FROM wave GROUP BY campaign").fetchall())
+    return show(call, "campaigns.html", campaigns=found, counted=counted)
+
+
+def campaign_page(call: Call) -> Response:
+    """One campaign: its letter, its texts as a phone shows them, its waves."""
+    name = str(call.request.path_params["name"])
+    with call.house.begin() as conn:
+        campaign, version = registry.get_campaign(conn, name)
+        found = [wave for wave in waves.all_waves(conn) if wave.campaign == name]
+        people = names(conn)
+    texts = [(choice, one, segments.measure(one.text)) for choice, one in variants(campaign).items()]
+    if not campaign.waves:
+        raise Absent("there is no campaign {name}: load its definition first", name=name)
+    return show(call, "campaign.html", campaign=campaign, version=version, waves=found, texts=texts, people=people)
+
+
+def approvals_page(call: Call) -> Response:
+    """Waves that wait for an approval."""
+    with call.house.begin() as conn:
+        found = [(wave, waves.approvals(conn, wave)) for wave in waves.all_waves(conn) if wave.state == "planned"]
+        people = names(conn)
+    return show(call, "approvals.html", waiting_waves=found, people=people)
+
+
+def names(conn: psycopg.Connection) -> dict[str, str]:
+    """Login -> name."""
+    return {str(login): str(name) for login, name in conn.execute("SELECT login, name FROM person")}

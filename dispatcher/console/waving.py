@@ -1,0 +1,194 @@
+"""The page of one wave: live figures, pause, resume, start, and cancelling what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis import RedisError
+from starlette.responses import Response, StreamingResponse
+
+from campaigns.ledger import logins, waves
+from campaigns.ledger.waves import Wave
+from config.carriers import load_carriers
+from dispatcher import acts
+from dispatcher.console.call import Call, to
+from dispatcher.console.desk import names
+from dispatcher.console.pages import HEADERS, clock, local, show
+from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.0
+"""Seconds between snapshots of a stream."""
+ROUNDS = 3600
+"""Snapshots of one stream; then the browser opens it again, with a session that is looked at anew."""
+TAGS = {"planned": ("warn", "to be approved"), "running": ("run", "sending"), "paused": ("warn", "paused"),
+        "cancelled": ("off", "cancelled"), "finished": ("ok", "sent to the end")}  # fmt: skip
+LOOK_AT_SESSION = 10
+"""Snapshots between two looks at the session: signing out ends the stream within this many seconds."""
+
+
+def snapshots_of(call: Call) -> Snapshots:
+    """Those of this process."""
+    found: Snapshots = call.request.app.state.snapshots
+    return found
+
+
+def wave_page(call: Call) -> Response:
+    """One wave, as it stands now; the stream of `live` then changes its figures."""
+    snap = snapshots_of(call).of(call.wave())
+    wave = snap.wave
+    with call.house.begin() as conn:
+        given, people = waves.approvals(conn, wave), names(conn)
+        reason = conn.execute("SELECT state_reason FROM wave WHERE id = %s", (wave.id,)).fetchone()
+    return show(
+        call, "wave.html", snap=snap, wave=wave, approvals=given, people=people, told=told(call, snap), bar=bar,
+        tag=TAGS[wave.state], reason=reason[0] if reason else "", carriers=_carriers(call), text=text_of(wave),
+        licence=_licence(call, wave), buckets=BUCKETS,
+    )  # fmt: skip
+
+
+def text_of(wave: Wave) -> tuple[str, dict[str, Any]]:
+    """The text that goes out, or the one that an approver is shown first."""
+    choice = wave.choice or ("corrected" if "corrected" in wave.plan["texts"] else "verbatim")
+    return choice, wave.plan["texts"][choice]
+
+
+def _carriers(call: Call) -> dict[str, tuple[str, bool]]:
+    return {each.id: (each.name, each.receipts) for each in load_carriers(call.house.settings.carriers_file)}
+
+
+def _licence(call: Call, wave: Wave) -> float:
+    """Segments a second that the contracts of this wave allow together."""
+    return sum(call.house.accounts[name].licence for name in set(wave.plan["accounts"].values())
+               if name in call.house.accounts)  # fmt: skip
+
+
+def told(call: Call, snap: Snapshot) -> dict[str, str]:
+    """Every figure of the page as text, by the name of its place."""
+    number = call.words.number
+    found = {"at": clock(snap.at), "taken": number(snap.whole.taken), "total": number(snap.whole.total)}
+    for row in (*snap.rows, snap.whole):
+        head = row.carrier or "all"
+        found |= {f"{head}.{name}": number(row.n[name]) for name in BUCKETS}
+        found |= {f"{head}.open": number(row.open), f"{head}.speed": number(row.speed * _segments(snap), 0),
+                  f"{head}.end": _end(snap, row)}  # fmt: skip
+    left = snap.whole.left
+    found["left"] = call.words.say("about {left} left", left=left) if left and snap.wave.state == "running" else ""
+    return found
+
+
+def _segments(snap: Snapshot) -> int:
+    return int(text_of(snap.wave)[1]["segments"])
+
+
+def _end(snap: Snapshot, row: Row) -> str:
+    if not row.open:
+        return "✓"
+    left = row.left
+    return f"{local(snap.at + left):%H:%M}" if left and snap.wave.state == "running" else "–"
+
+
+def live(call: Call) -> Response:
+    """The figures of a wave once a second, as server-sent events; whole snapshots with a growing `seq`."""
+    wave = call.wave()
+    snapshots_of(call).of(wave)  # Absent is told as a page, not as a broken stream
+    headers = HEADERS | {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_stream(call, wave), 200, headers, "text/event-stream")
+
+
+async def _stream(call: Call, wave: int) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    for turn in range(ROUNDS):
+        if turn % LOOK_AT_SESSION == LOOK_AT_SESSION - 1 and not await asyncio.to_thread(_still_in, call):
+            yield "event: gone\ndata: {}\n\n"
+            return
+        snap = await asyncio.to_thread(snapshots_of(call).of, wave)
+        yield f"id: {snap.seq}\ndata: {json.dumps(_message(call, snap), ensure_ascii=False)}\n\n"
+        await asyncio.sleep(EVERY)
+
+
+def _still_in(call: Call) -> bool:
+    with call.house.begin() as conn:
+        return logins.session(conn, call.word, seen=False) is not None
+
+
+def _message(call: Call, snap: Snapshot) -> dict[str, Any]:
+    rows = {row.carrier or "all": [[x, width] for _, x, width in bar(row.n)] for row in (*snap.rows, snap.whole)}
+    return {"seq": snap.seq, "state": snap.wave.state, "told": told(call, snap), "bars": rows}
+
+
+# -- acts --------------------------------------------------------------------------------------------------------------
+
+
+def pause(call: Call) -> Response:
+    """Never asks first."""
+    return _move(call, "pause")
+
+
+def resume(call: Call) -> Response:
+    """Goes on with what was never tried."""
+    return _move(call, "resume")
+
+
+def _move(call: Call, act: str) -> Response:
+    wave = call.wave()
+    with call.house.begin() as conn:
+        found = waves.move(conn, wave, call.who.login, act, call.form.get("reason", "")[:500])
+    if act == "resume":
+        ring(call, found)
+    snapshots_of(call).forget(wave)
+    return to(f"/console/waves/{wave}")
+
+
+def start(call: Call) -> Response:
+    """Set an approved wave running."""
+    with call.house.begin() as conn:
+        found = waves.start(conn, call.wave(), call.who)
+    ring(call, found)
+    snapshots_of(call).forget(found.id)
+    return to(f"/console/waves/{found.id}")
+
+
+def ring(call: Call, wave: Wave) -> None:
+    """Wake the workers; the sweeper does it when Redis is away."""
+    try:
+        acts.ring(call.house, wave)
+    except RedisError as error:
+        log.warning("no bell for wave %s (%s): the sweeper rings it", wave.id, type(error).__name__)
+
+
+def cancel_page(call: Call) -> Response:
+    """What will stop, what cannot be undone, and the exact count to type."""
+    return _cancel(call, "")
+
+
+def _cancel(call: Call, wrong: str, status: int = 200) -> Response:
+    snap = Snapshots(call.house).of(call.wave())  # of this moment
+    return show(call, "cancel.html", status, snap=snap, wave=snap.wave, wrong=wrong, tag=TAGS[snap.wave.state])
+
+
+def cancel(call: Call) -> Response:
+    """Pauses first, so that the count is frozen and true; cancels when the typed count is that count."""
+    wave = call.wave()
+    with call.house.begin() as conn:
+        if waves.get(conn, wave).state == "running":
+            waves.move(conn, wave, call.who.login, "pause", "before cancelling")
+    snapshots_of(call).forget(wave)
+    snap = Snapshots(call.house).of(wave)
+    if plain_count(call.form.get("count", "")) != snap.whole.n["wait"]:
+        return _cancel(call, call.words.say("type the count that is shown now: {n}", n=snap.whole.n["wait"]), 422)
+    with call.house.begin() as conn:
+        waves.move(conn, wave, call.who.login, "cancel", call.form.get("reason", "")[:500])
+    snapshots_of(call).forget(wave)
+    return to(f"/console/waves/{wave}")
+
+
+def plain_count(text: str) -> int:
+    """412.345, 412,345, 412 345 and 412345 are one count; -1 for what is none."""
+    digits = "".join(sign for sign in text if sign not in ".,\u00a0 ")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else -1  # noqa: PLR2004 - longer than any count

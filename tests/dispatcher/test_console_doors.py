@@ -1,0 +1,304 @@
+"""Who is let into the console: the whole table of routes by roles, signing in, sessions, forms of other sites."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from campaigns.ledger import logins
+from dispatcher.assemble import Site
+from dispatcher.console import codes
+from dispatcher.console.application import RULES, open_console
+from dispatcher.console.call import COOKIE, ROLES, Rule
+from tests.cluster import CAMPAIGN, Planned
+from tests.console import PASSWORD, Browser, person, signed_in
+from tests.serving import Served, serving
+from workers.house import House
+
+TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer, auditor (u), operator (p)
+    "GET /console": "oaeup",
+    "GET /console/me": "oaeup",
+    "POST /console/me/authenticator": "oaeup",
+    "POST /console/me/authenticator/confirm": "oaeup",
+    "POST /console/sign-out": "oaeup",
+    "GET /console/campaigns": "oaup",
+    "GET /console/campaigns/{name}": "oaup",
+    "GET /console/approvals": "oaup",
+    "GET /console/waves/{wave}": "oaup",
+    "GET /console/waves/{wave}/live": "oaup",
+    "POST /console/waves/{wave}/start": "oa",
+    "POST /console/waves/{wave}/pause": "oap",
+    "POST /console/waves/{wave}/resume": "oa",
+    "GET /console/waves/{wave}/cancel": "oa",
+    "POST /console/waves/{wave}/cancel": "oa",
+    "GET /console/waves/{wave}/approve": "oaup",
+    "POST /console/waves/{wave}/approve": "a",
+    "POST /console/waves/{wave}/return": "a",
+    "GET /console/people": "p",
+    "POST /console/people/invite": "p",
+}
+LETTER = {"officer": "o", "approver": "a", "engineer": "e", "auditor": "u", "operator": "p"}
+OPEN = {
+    "GET /", "GET /console/static/{name}", "POST /console/look", "GET /console/sign-in", "POST /console/sign-in",
+    "GET /console/invitation/{word}", "POST /console/invitation/{word}",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(site: Site) -> Iterator[Served]:
+    with serving(site) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browsers(served: Served, built: House) -> dict[str, Browser]:
+    return {role: signed_in(served, built, f"c-{role}", role) for role in ROLES}
+
+
+def named(rule: Rule) -> str:
+    return f"{rule.method} {rule.path}"
+
+
+def test_every_route_of_the_application_stands_in_the_table(built: House) -> None:
+    console = open_console(built, rehearsal=True)
+    assert {route.path for route in console.routes} == {rule.path for rule in RULES}  # type: ignore[attr-defined]
+    assert {named(rule) for rule in RULES} == TABLE.keys() | OPEN
+    assert {named(rule) for rule in RULES if not rule.roles} == OPEN
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.roles], ids=named)
+def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
+    browsers: dict[str, Browser], served: Served, rule: Rule
+) -> None:
+    """The wave and the campaign are none: who is let in hears 404 or a form's fault, never 403."""
+    path = rule.path.format(wave=7, name="none")
+    if path in {"/console/sign-out", "/console/me/authenticator"} and rule.method == "POST":
+        assert rule.roles == frozenset(ROLES)  # they would end the session of the others here, or draw a secret
+    else:
+        for role, browser in browsers.items():
+            said = browser.get(path) if rule.method == "GET" else browser.post(path)
+            shut = said.status == 403 and "Trang này dành cho".encode() in said.body
+            assert shut == (LETTER[role] not in TABLE[named(rule)]), (role, said.status)
+    stranger = Browser(served)
+    said = stranger.get(path) if rule.method == "GET" else stranger.post(path)
+    assert (said.status, said.headers["location"][:16]) == (303, "/console/sign-in")
+
+
+def test_a_form_from_another_site_or_session_does_nothing(browsers: dict[str, Browser]) -> None:
+    browser = browsers["operator"]
+    browser.get("/console/people")
+    for origin in ("", "null", "http://evil.example", f"http://evil.example:{browser.served.port}"):
+        assert browser.post("/console/waves/7/pause", origin=origin).status == 403
+    assert browser.post("/console/waves/7/pause").status == 404
+    own, browser.mark = browser.mark, "0" * 64
+    assert browser.post("/console/waves/7/pause").status == 403
+    browser.mark = own
+
+
+def test_every_answer_bears_a_strict_policy_and_no_page_an_inline_style(browsers: dict[str, Browser]) -> None:
+    for path in ("/console", "/console/me", "/console/people", "/console/none"):
+        said = browsers["operator"].get(path)
+        policy = said.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert said.headers["x-content-type-options"] == "nosniff"
+        assert said.headers["cache-control"] == "no-store"
+        page = said.body.decode()
+        assert not re.search(r"\sstyle=|\son[a-z]+=|<style|javascript:", page)
+        assert len(said.body) < 30_000
+
+
+# -- signing in --------------------------------------------------------------------------------------------------------
+
+
+def test_an_invitation_is_good_once_and_there_is_no_password_before_it(served: Served, house: House) -> None:
+    login = person(house, f"i-{secrets.token_hex(4)}", "officer")
+    with house.begin() as conn:
+        old, word = logins.invite(conn, login, login), logins.invite(conn, login, login)
+    browser, path = Browser(served), f"/console/invitation/{word}"
+    assert browser.get(f"/console/invitation/{old}").status == 404
+    assert browser.get(path).status == 200
+    for password, again in (("ngắn", "ngắn"), ("a" * 20, "a" * 20), (f"xx {login} yy", f"xx {login} yy"),
+                            ("một hai ba bốn", "một hai ba năm")):  # fmt: skip
+        assert browser.post(path, password=password, again=again).status == 422
+    said = browser.post(path, password="sáu chú gấu đi chợ phiên", again="sáu chú gấu đi chợ phiên")
+    cookie = said.headers["set-cookie"]
+    assert said.status == 303
+    assert cookie.startswith("__Host-session=")
+    assert all(word in cookie for word in ("Secure", "HttpOnly", "Path=/", "SameSite=lax"))
+    assert browser.get("/console").status == 200
+    assert Browser(served).get(path).status == 404
+    assert Browser(served).post(path, password=PASSWORD, again=PASSWORD).status == 404
+
+
+def test_a_wrong_name_and_a_wrong_password_hear_the_same(served: Served, house: House) -> None:
+    login = person(house, f"w-{secrets.token_hex(4)}", "officer")
+    said = [Browser(served).post("/console/sign-in", login=name, password="x" * 12) for name in (login, "nobody-here")]
+    assert [each.status for each in said] == [422, 422]
+    assert said[0].body.replace(login.encode(), b"") == said[1].body.replace(b"nobody-here", b"")
+
+
+def test_fifty_wrong_passwords_at_once_are_five_and_the_owner_elsewhere_still_gets_in(
+    served: Served, house: House
+) -> None:
+    login = person(house, f"b-{secrets.token_hex(4)}", "approver")
+    with ThreadPoolExecutor(8) as pool:
+        said = list(
+            pool.map(lambda _: Browser(served).post("/console/sign-in", login=login, password="x" * 12), range(50))
+        )
+    statuses = [each.status for each in said]
+    assert (statuses.count(422), statuses.count(429)) == (5, 45)
+    right = Browser(served).post("/console/sign-in", login=login, password=PASSWORD)
+    assert right.status == 429
+    with house.begin() as conn:
+        assert logins.closed_until(conn, login, "192.0.2.7") is None
+        assert logins.closed_until(conn, login, "127.0.0.1") is not None
+
+
+def test_strangers_everywhere_cannot_lock_a_person_out_of_a_known_address(house: House) -> None:
+    login = person(house, f"k-{secrets.token_hex(4)}", "approver")
+    with house.begin() as conn:
+        logins.note_try(conn, login, "192.0.2.1", "password", passed=True)
+        for n in range(30):
+            logins.note_try(conn, login, f"198.51.100.{n}", "password", passed=False)
+        assert logins.closed_until(conn, login, "192.0.2.1") is None
+        assert logins.closed_until(conn, login, "192.0.2.2") is not None
+
+
+def test_signing_in_changes_the_word_and_signing_out_ends_it(served: Served, house: House) -> None:
+    login = person(house, f"r-{secrets.token_hex(4)}", "officer")
+    browser = Browser(served)
+    browser.post("/console/sign-in", login=login, password=PASSWORD)
+    first = browser.cookies[COOKIE]
+    said = browser.post("/console/sign-in", login=login, password=PASSWORD, next="//evil.example/x")
+    assert said.headers["location"] == "/console"
+    assert browser.cookies[COOKIE] != first
+    assert Browser(served, {COOKIE: first}).get("/console").status == 303
+    kept = browser.cookies[COOKIE]
+    browser.get("/console/me")
+    assert browser.post("/console/sign-out").status == 303
+    assert Browser(served, {COOKIE: kept}).get("/console").status == 303
+
+
+@pytest.mark.parametrize("column", ["seen_at", "began_at"])
+def test_a_session_ends_by_itself(served: Served, house: House, site: Site, column: str) -> None:
+    browser = signed_in(served, house, f"t-{secrets.token_hex(4)}", "officer")
+    assert browser.get("/console").status == 200
+    with psycopg.connect(site.owner) as conn:
+        conn.execute(
+            f"UPDATE web_session SET {column} = {column} - interval '13 hours' WHERE digest = %s",
+            (logins.digest(browser.cookies[COOKIE]),),
+        )
+    assert browser.get("/console").status == 303
+
+
+# -- codes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(59, "287082"), (1111111109, "081804"), (1111111111, "050471"), (1234567890, "005924"), (2000000000, "279037"),
+     (20000000000, "353130")],
+)  # fmt: skip
+def test_codes_are_those_of_rfc_6238(seconds: int, expected: str) -> None:
+    assert codes.code(b"12345678901234567890", seconds // 30) == expected
+
+
+def test_a_code_is_good_once_and_one_step_early_or_late() -> None:
+    secret = codes.new_secret()
+    for off, step in ((-2, None), (-1, 99), (0, 100), (1, 101), (2, None)):
+        assert codes.step_of(secret, codes.code(secret, 100 + off), 100 * 30, 0) == step
+    assert codes.step_of(secret, codes.code(secret, 100), 100 * 30, 100) is None
+
+
+def test_an_authenticator_counts_once_its_first_code_was_typed(served: Served, house: House) -> None:
+    browser = signed_in(served, house, f"q-{secrets.token_hex(4)}", "approver")
+    page = browser.post("/console/me/authenticator").body.decode()
+    [typed] = re.findall(r"<code>([A-Z2-7 ]+)</code>", page)
+    browser.secret = base64.b32decode(typed.replace(" ", ""))
+    assert b"Set up" not in browser.get("/console/me").body
+    assert browser.post("/console/me/authenticator/confirm", code="000000").status == 422
+    assert browser.post("/console/me/authenticator/confirm", code=browser.code()).status == 303
+    assert "đang dùng" in browser.get("/console/me").body.decode()
+    assert browser.post("/console/me/authenticator", code="000000").status == 422
+
+
+# -- approval ----------------------------------------------------------------------------------------------------------
+
+
+def decide(browser: Browser, wave: int, **changes: str) -> int:
+    page = browser.get(f"/console/waves/{wave}/approve").body.decode()
+    [shown] = set(re.findall(r'name="hash" value="([0-9a-f]{64})"', page)) or {""}
+    form = {"hash": shown, "count": "40", "choice": "corrected", "reason": "", "code": ""} | changes
+    if form["code"] == "phone":
+        form["code"] = browser.code()
+    return browser.post(f"/console/waves/{wave}/approve", **form).status
+
+
+def test_an_approval_needs_another_person_the_shown_plan_its_count_and_a_fresh_code(
+    served: Served, house: House, planned: Planned
+) -> None:
+    wave = planned(n=40, seed=31)
+    without = signed_in(served, house, "c-plain", "approver")
+    assert decide(without, wave.id, code="123456") == 403
+    approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
+    assert decide(approver, wave.id, code="000000") == 422
+    assert decide(approver, wave.id, code="phone", hash="0" * 64) == 409
+    assert decide(approver, wave.id, code="phone") == 303
+
+
+def test_an_approval_is_told_what_it_lacks(served: Served, house: House, planned: Planned) -> None:
+    wave = planned(n=40, seed=32)
+    approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
+    assert decide(approver, wave.id, code="phone", count="41") == 409
+    used = approver.code()
+    assert decide(approver, wave.id, code=used) == 303
+    assert decide(approver, wave.id, code=used) in {409, 422}
+
+
+def test_nobody_approves_what_he_has_planned(served: Served, house: House, planned: Planned) -> None:
+    wave = planned(n=40, seed=33)
+    with house.begin() as conn:
+        conn.execute("SELECT 1")
+    author = signed_in(served, house, "an", "officer", "approver", authenticator=True)
+    page = author.get(f"/console/waves/{wave.id}/approve").body.decode()
+    assert "Cần người khác duyệt" in page
+    assert 'name="count"' not in page
+    assert author.post(f"/console/waves/{wave.id}/approve", hash=wave.plan_hash, count="40", choice="corrected",
+                       code=author.code()).status == 403  # fmt: skip
+
+
+def test_fifty_approvals_at_once_with_one_code_are_one(served: Served, house: House, planned: Planned) -> None:
+    wave = planned(n=40, seed=34)
+    approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
+    form = {"hash": wave.plan_hash, "count": "40", "choice": "corrected", "code": approver.code()}
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda _: approver.post(f"/console/waves/{wave.id}/approve", **form).status, range(50)))
+    assert said.count(303) == 1
+    assert set(said) <= {303, 422, 429}
+    with house.begin() as conn:
+        assert conn.execute("SELECT count(*) FROM approval WHERE wave = %s", (wave.id,)).fetchone() == (1,)
+
+
+def test_a_returned_plan_says_why_and_cannot_be_approved_any_more(
+    served: Served, house: House, planned: Planned
+) -> None:
+    wave = planned(n=40, seed=35)
+    approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
+    assert approver.post(f"/console/waves/{wave.id}/return", hash=wave.plan_hash, why="").status == 422
+    assert approver.post(f"/console/waves/{wave.id}/return", hash=wave.plan_hash, why="Sai ngày").status == 303
+    assert "Sai ngày" in approver.get(f"/console/waves/{wave.id}").body.decode()
+    assert decide(approver, wave.id, code="phone", hash=wave.plan_hash) == 409
+
+
+def test_pages_of_a_campaign_show_its_text_byte_for_byte(browsers: dict[str, Browser], planned: Planned) -> None:
+    wave = planned(n=40, seed=36)
+    text = wave.plan["texts"]["corrected"]["text"]
+    for path in (f"/console/campaigns/{CAMPAIGN}", f"/console/waves/{wave.id}/approve"):
+        assert f'<p class="bubble" lang="vi">{text}</p>' in browsers["auditor"].get(path).body.decode()
