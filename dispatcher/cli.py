@@ -65,6 +65,8 @@ SECTIONS: tuple[Section, ...] = (
             "person": ("persons", "persons and their keys"),
             "backup": ("safety", "all of an installation into one file, its keys into another"),
             "restore": ("safety", "bring a backup back; what left since then is learnt from the journals"),
+            "stop": ("halt", "the kill switch: nothing of any wave leaves any more"),
+            "lift": ("halt", "open sending again after a stop: one person asks, a second one agrees"),
             "unlock": ("safety", "why sending is locked, and opening it again"),
         },
     ),

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import redis
 
-from campaigns.ledger import figures, schema
+from campaigns.ledger import figures, recovery, schema
 from campaigns.terms import Problem
 from config import servers
 from config.carriers import load_accounts
@@ -223,10 +223,16 @@ def _content(p: _Patient, conn: psycopg.Connection) -> Iterator[Finding]:
     if found.locked_reason:
         reasons = locks.said(p.words, found.locked_reason.split("\n"))
         said = p.words.say("sending is locked: {reason}", reason="; ".join(reasons))
-        yield Finding("lock", Level.FAULT, said, p.words.say("look at the journals, then `dispatcher unlock`"))
+        yield Finding("lock", Level.FAULT, said, _way_out(p, found.locked_reason))
     if not found.persons:
         said = p.words.say("nobody is entered")
         yield Finding("persons", Level.LACKS, said, p.words.say("`dispatcher person add LOGIN` enters the first"))
+
+
+def _way_out(p: _Patient, reason: str) -> str:
+    if reason.startswith(recovery.STOP):
+        return p.words.say("two persons open sending again: `dispatcher lift`")
+    return p.words.say("look at the journals, then `dispatcher unlock`")
 
 
 def _kind(p: _Patient, *, rehearsal: bool) -> Finding:
@@ -281,7 +287,9 @@ def _face(p: _Patient) -> Iterator[Finding]:
             "kill-switch",
             Level.FAULT,
             said,
-            p.words.say("remove {file} once it is safe", file=p.settings.kill_switch_file),
+            p.words.say(
+                "remove {file}, then two persons lift it with `dispatcher lift`", file=p.settings.kill_switch_file
+            ),
         )
     else:
         yield Finding("kill-switch", Level.SOUND, p.words.say("the kill switch is off"))

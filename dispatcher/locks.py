@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dispatcher.words import Words
 
 TEMPLATES = (
+    "stop: by {by}: {reason}",
     "restore: waits for the writer of {names} to end",
     "restore: journal {name} names {n} windows that this database lacks",
     "restore: journal {name} was taken in by a newer database",

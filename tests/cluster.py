@@ -59,6 +59,7 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE carrier_order SET state = 'cancelled' WHERE state <> 'cancelled'")
+        conn.execute("DELETE FROM halt")
         conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
         conn.execute("DELETE FROM share")
         conn.execute("DELETE FROM suppression_entry")

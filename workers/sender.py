@@ -30,6 +30,7 @@ from workers.journal import Journal
 from workers.poison import park
 from workers.restart import take_in
 from workers.spool import Spool, SpoolFull
+from workers.telling import Telling
 from workers.throttle import Rate
 from workers.uncertain import Questions
 from workers.watch import Watch
@@ -60,14 +61,9 @@ class Sending:
         self.pace = Rate.of(account.licence)
         self.answers = AnswerLog(house.database)
         self.watch = Watch(
-            house.database,
-            account.name,
-            self.worker,
-            rate=self.pace,
-            share=house.times.share,
-            stop_file=house.settings.kill_switch_file,
-            journals=house.folder("journals"),
-        )
+            house.database, account.name, self.worker, rate=self.pace, share=house.times.share,
+            stop_file=house.settings.kill_switch_file, journals=house.folder("journals"),
+        )  # fmt: skip
         self.mac_key = house.keyring.mac_key("reference")
         self.journal: Journal
         self._incarnation = 0
@@ -83,6 +79,7 @@ class Sending:
         )
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._runs: dict[asyncio.Task[None], WindowRun] = {}
+        self._telling = self.watch.says = Telling(self._runs)
         self._working = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._doubt = False
@@ -262,7 +259,8 @@ class Sending:
         task.add_done_callback(self._ran)
 
     def _ran(self, task: asyncio.Task[None]) -> None:
-        self._runs.pop(task, None)
+        if (run := self._runs.pop(task, None)) is not None:
+            self._telling.ended(run)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a window could not be closed: %s", type(error).__name__)
             self._doubt = True

@@ -8,7 +8,7 @@ import threading
 import psycopg
 import redis
 
-from campaigns.ledger import shares
+from campaigns.ledger import halts, shares
 from workers.house import House, crash_point
 from workers.queues import ring_account, ring_books
 
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 def sweep(house: House) -> int:
     """Ring every account with a due batch, and the book-keeper; how many rings."""
     with house.begin() as conn:
+        if house.settings.kill_switch_file.exists():  # also while nobody sends: the file can only stop
+            halts.stop(conn, halts.BY_FILE, "the file of the kill switch")
         accounts = shares.due_accounts(conn)
     crash_point("C10")
     return sum(ring_account(house.redis, account) for account in accounts) + ring_books(house.redis)

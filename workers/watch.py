@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger import shares
+from campaigns.ledger import halts, shares
 from campaigns.ledger.windows import connect
 from workers.locks import writer_is_dead
 from workers.throttle import Rate
@@ -54,6 +54,7 @@ class Watch:
         self.on_other: Callable[[], None] = lambda: None  # the database is another one, or was started anew
         self._owner = False
         self._asks = self._short = self._peers = False
+        self._heard, self._news = -1, False  # the stop number that is in force here; whether others are to hear of it
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -113,7 +114,7 @@ class Watch:
 
     def _pause(self) -> float:
         """Seconds until the next poll."""
-        if self._short or self._rate.using(time.monotonic()) > self._rate.share * (1 + 1e-9):
+        if self._news or self._short or self._rate.using(time.monotonic()) > self._rate.share * (1 + 1e-9):
             return min(EVERY, CHANGING)
         return min(EVERY, AMONG_PEERS) if self._peers else EVERY
 
@@ -121,18 +122,27 @@ class Watch:
         before = time.monotonic()
         await self._hold(conn, before)
         facts = await shares.stop_facts(conn)
-        self._locked = "kill switch" if self._stop_file.exists() else facts.locked
-        self._stop_seq = facts.stop_seq
+        was = (self._heard, self._locked)
+        self._locked = await self._by_file(conn, facts.locked) if self._stop_file.exists() else facts.locked
+        self._stop_seq, self._heard = facts.stop_seq, facts.heard
+        self._news = was != (self._heard, self._locked)
         self.unfolded = facts.unfolded
         if self.incarnation and facts.incarnation != self.incarnation:
             self._locked = "incarnation"
             self.on_other()
         self._polled = before
 
+    async def _by_file(self, conn: psycopg.AsyncConnection[Any], locked: str) -> str:
+        """The flag first, then the ledger: a file that is taken away again must not open what it stopped."""
+        self._locked = "kill switch"
+        if halts.STOP not in locked:
+            await halts.stop_by_file(conn)
+        return "kill switch"
+
     async def _hold(self, conn: psycopg.AsyncConnection[Any], before: float) -> None:
         share = await shares.hold(
             conn, self._account, self._holder, journal=self.journal, using=self._rate.using(before), wants=self.wants,
-            seconds=self._share, says=self.says(),
+            seconds=self._share, says={**self.says(), "heard": self._heard, "locked": bool(self._locked)},
         )  # fmt: skip
         part = min(1.0, self._licence / share.most) if share.most else 0.0
         self._rate.hold(share.rate * part, share.most * part, dict(share.senders), time.monotonic())

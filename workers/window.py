@@ -210,5 +210,20 @@ class WindowRun:
         """Its messages."""
         return self._intent.hi - self._intent.lo
 
+    @property
+    def wave(self) -> int:
+        """Whose messages they are."""
+        return self._batch.wave
+
+    @property
+    def segments_sent(self) -> int:
+        """What has left of it so far."""
+        return (self._next - self._intent.lo) * self._batch.segments
+
+    @property
+    def on_wire(self) -> int:
+        """Messages that left and have no answer."""
+        return self._next - self._intent.lo - self._answered.count(1)
+
     def _open(self, idx: int) -> bool:
         return not self._answered[idx - self._intent.lo] and self._intent.numbers[idx - self._intent.lo] != 0

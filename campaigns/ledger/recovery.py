@@ -13,6 +13,8 @@ from campaigns.ledger.names import log_table, new_id
 
 RESTORE = "restore:"
 """Begins the line of `locked_reason` that goes away by itself; all others are a person's to take away."""
+STOP = "stop:"
+"""Begins the line of the kill switch, which two persons take away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +275,16 @@ def lock_sending(conn: psycopg.Connection, reason: str) -> bool:
 
 
 def unlock(conn: psycopg.Connection) -> list[str]:
-    """A person decides: all reasons go but that of a restore, which ends by itself. The reasons that went."""
+    """A person decides: all go but that of a restore, which ends by itself, and the kill switch. Those that went."""
     before = locks(conn)
-    kept = [line for line in before if line.startswith(RESTORE)]
+    kept = [line for line in before if line.startswith((RESTORE, STOP))]
     _write_lock(conn, kept)
     return [line for line in before if line not in kept]
+
+
+def end_stop(conn: psycopg.Connection) -> None:
+    """The kill switch is lifted; other reasons stay."""
+    _write_lock(conn, [line for line in locks(conn) if not line.startswith(STOP)])
 
 
 def _write_lock(conn: psycopg.Connection, lines: list[str]) -> None:

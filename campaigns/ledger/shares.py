@@ -58,6 +58,7 @@ class StopFacts:
     stop_seq: dict[int, int]
     incarnation: int
     unfolded: float  # seconds since the oldest unfolded chunk came
+    heard: int = 0  # see halts.stop_number; never newer than stop_seq
 
 
 # Plan at 1 M messages: the index of unfolded chunks alone, a few dozen rows.
@@ -68,14 +69,16 @@ SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM
 
 async def stop_facts(conn: psycopg.AsyncConnection[Any]) -> StopFacts:
     """The lock of the installation, and the stop number of each wave that is not finished."""
-    cur = await conn.execute("SELECT locked_reason, incarnation FROM installation")
+    cur = await conn.execute(
+        "SELECT locked_reason, incarnation, (SELECT coalesce(sum(stop_seq), 0)::bigint FROM wave) FROM installation"
+    )
     row = await cur.fetchone()
     cur = await conn.execute("SELECT id, stop_seq FROM wave WHERE state IN ('running', 'paused', 'cancelled')")
-    locked, incarnation = row or ("no installation", 0)
+    locked, incarnation, heard = row or ("no installation", 0, 0)
     stop_seq = {r[0]: r[1] for r in await cur.fetchall()}
     cur = await conn.execute(OLDEST_UNFOLDED)
     oldest = await cur.fetchone()
-    return StopFacts(str(locked), stop_seq, int(incarnation), oldest[0] if oldest else 0.0)
+    return StopFacts(str(locked), stop_seq, int(incarnation), oldest[0] if oldest else 0.0, int(heard))
 
 
 def at_work(conn: psycopg.Connection) -> list[str]:

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from campaigns.keeping import MOST_BYTES
-from dispatcher.api import audiences, campaigns, carrier_form, letters, orders, papers, texts, waves
+from dispatcher.api import audiences, campaigns, carrier_form, control, letters, orders, papers, texts, waves
 from dispatcher.api.errors import answer_errors
 from dispatcher.api.health import Health
 from dispatcher.api.shapes import Ready, Refusal
@@ -51,7 +51,7 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
     api.state.wrong_keys, api.state.wrong_codes = WrongKeys(), WrongKeys()
     api.state.imports, api.state.papers = asyncio.Semaphore(1), asyncio.Semaphore(2)
     v1 = APIRouter(prefix="/api/v1")
-    for each in (campaigns, letters, texts, audiences, waves, orders, papers):
+    for each in (campaigns, letters, texts, audiences, waves, orders, papers, control):
         v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
     api.include_router(carrier_form.router, responses=REFUSALS)

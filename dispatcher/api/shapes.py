@@ -238,6 +238,21 @@ class Status(Given):
     carriers: list[Standing]
 
 
+class Halted(Given):
+    """What a stop led to: measured until each worker told that it sends no more."""
+
+    seconds: float
+    on_wire: int  # had left and had no answer; they settle by themselves
+    waiting: int  # of the wave, never left
+    unheard: int  # workers that told nothing; they stop by themselves within 1.5 s of their last look
+
+
+class WaveHalted(WaveGiven):
+    """A wave that was stopped."""
+
+    halted: Halted
+
+
 class Ready(Given):
     """What this process needs, and whether it has it."""
 

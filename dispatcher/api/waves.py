@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import psycopg
 from fastapi import APIRouter, Request, Response
@@ -17,16 +18,19 @@ from dispatcher.api.shapes import (
     ApprovalGiven,
     ApprovalTaken,
     Approved,
+    Halted,
     IdInPath,
     Reason,
     Standing,
     StartTaken,
     Status,
     WaveGiven,
+    WaveHalted,
     WavePlanned,
     WaveWhole,
 )
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
+from dispatcher.halting import halted
 from workers.house import House
 
 log = logging.getLogger(__name__)
@@ -89,29 +93,35 @@ def start_wave(wave: IdInPath, house: HouseOf, person: Starter, given: StartTake
 
 
 @router.post("/{wave}/pause")
-def pause_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveGiven:
+def pause_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveHalted:
     """Stop before the next write to any carrier; the status says how many may still be on their way."""
-    return _move(house, person, wave, "pause", given)
+    return _halt(house, person, wave, "pause", given)
 
 
 @router.post("/{wave}/resume")
 def resume_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveGiven:
     """Go on with what was never tried."""
-    return _move(house, person, wave, "resume", given)
+    found = _move(house, person, wave, "resume", given)
+    _ring(house, found)
+    return WaveGiven.model_validate(found)
 
 
 @router.post("/{wave}/cancel")
-def cancel_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveGiven:
+def cancel_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason | None = None) -> WaveHalted:
     """Stop for good; what has left stays as it is."""
-    return _move(house, person, wave, "cancel", given)
+    return _halt(house, person, wave, "cancel", given)
 
 
-def _move(house: House, person: Person, wave: str, act: str, given: Reason | None) -> WaveGiven:
+def _halt(house: House, person: Person, wave: str, act: str, given: Reason | None) -> WaveHalted:
+    since = time.monotonic()
+    found = _move(house, person, wave, act, given)
+    told = Halted.model_validate(halted(house, found.id, since))
+    return WaveHalted(**WaveGiven.model_validate(found).model_dump(), halted=told)
+
+
+def _move(house: House, person: Person, wave: str, act: str, given: Reason | None) -> Wave:
     with house.begin() as conn:
-        found = waves.move(conn, int(wave), person.login, act, given.reason if given else "")
-    if act == "resume":
-        _ring(house, found)
-    return WaveGiven.model_validate(found)
+        return waves.move(conn, int(wave), person.login, act, given.reason if given else "")
 
 
 def _ring(house: House, wave: Wave) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -13,8 +14,10 @@ from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from dispatcher import acts
+from dispatcher.halting import Halted, halted
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
+from dispatcher.verbs.halt import say_halted
 from dispatcher.verbs.ids import LATEST, WaveName, find_wave, read_id
 from dispatcher.verbs.plan_page import local, show_plan
 from dispatcher.verbs.standing import show_standing, watch
@@ -191,23 +194,29 @@ def cancel(context: typer.Context, wave: WaveName, login: Login, reason: Reason 
     _move(desk_of(context), wave, login, "cancel", reason)
 
 
-HALTED = (
-    "{name} is {state} · {waiting} messages wait, at most {in_flight} more may still have left and settle by themselves"
-)
-SETTLED = "{name} is {state} · {waiting} messages will never be sent, at most {in_flight} more may still have left"
-
-
 def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
     with desk.house() as house:
         person: Person = desk.person(house, login, "write", "approve")
+        since = time.monotonic()
         with house.begin() as conn:
             moved = waves.move(conn, find_wave(conn, wave).id, person.login, act, reason)
-            standing = figures.standing(conn, moved.id)
-        _ring(desk, house, moved)
-        waiting, in_flight = sum(each.waiting for each in standing), sum(each.in_flight for each in standing)
-    sentence = SETTLED if act == "cancel" else HALTED
-    desk.say(sentence, name=moved.name, state=moved.state, waiting=waiting, in_flight=in_flight)
-    desk.answer(**_as_json(moved), waiting=waiting, in_flight=in_flight)
+        if act == "resume":
+            _ring(desk, house, moved)
+            found = Halted(0.0, 0, sum(each.waiting for each in _standing(house, moved)), 0)
+            desk.say("{name} goes on · {waiting} messages wait", name=moved.name, waiting=found.waiting)
+        else:
+            found = halted(house, moved.id, since)
+            _ring(desk, house, moved)  # after the stop: its rest is counted at once
+            say_halted(desk, moved.name, found)
+            if act == "cancel":
+                desk.say("{waiting} messages will never be sent", waiting=found.waiting)
+    desk.answer(**_as_json(moved), waiting=found.waiting, in_flight=found.on_wire, on_wire=found.on_wire,
+                seconds=round(found.seconds, 2), unheard=found.unheard)  # fmt: skip
+
+
+def _standing(house: House, wave: Wave) -> list[figures.Standing]:
+    with house.begin() as conn:
+        return figures.standing(conn, wave.id)
 
 
 def _as_json(wave: Wave) -> dict[str, object]:

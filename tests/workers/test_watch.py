@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaigns.ledger import waves
-from tests.cluster import Started
+from campaigns.ledger import halts, waves
+from campaigns.terms import Problem
+from tests.cluster import APPROVER, AUTHOR, Started
 from workers import watch as watches
 from workers.house import House
 from workers.throttle import Rate
@@ -126,8 +127,13 @@ def test_a_resumed_waves_newer_claim_is_not_stopped_by_an_older_look(house: Hous
     asyncio.run(work())
 
 
+def _halt(house: House) -> halts.Halt | None:
+    with house.begin() as conn:
+        return halts.current(conn)
+
+
 def test_the_kill_switch_halts_everything(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the file exists nothing may leave and no batch is asked for; without it the work goes on."""
+    """The file stops all; taken away it opens nothing. Two persons open it, and only once the file is gone."""
     monkeypatch.setattr(watches, "EVERY", 0.02)
     switch = tmp_path / "kill-switch"
 
@@ -138,7 +144,15 @@ def test_the_kill_switch_halts_everything(house: House, tmp_path: Path, monkeypa
         switch.touch()
         await until(lambda: watch.halted(1, 0, NEVER) == "locked")
         assert not watch.owner
+        await until(lambda: _halt(house) is not None)
+        with house.begin() as conn, pytest.raises(Problem, match="take it away"):
+            halts.lift(conn, AUTHOR, "tested", file_there=True)
         switch.unlink()
+        await asyncio.sleep(0.1)  # several looks
+        assert watch.halted(1, 0, NEVER) == "locked"
+        with house.begin() as conn:
+            assert not halts.lift(conn, AUTHOR, "tested", file_there=False)
+            assert halts.lift(conn, APPROVER, "tested", file_there=False)
         await until(lambda: watch.halted(1, 0, NEVER) == "" and watch.owner)
         await watch.stop()
 

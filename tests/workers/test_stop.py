@@ -1,0 +1,121 @@
+"""STOP with real workers and the simulated SMSC: what is told about it, and that the kill switch outlives everybody."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from campaigns.ledger import halts, recovery
+from campaigns.terms import Problem, State
+from dispatcher.assemble import Site
+from dispatcher.halting import all_halted, halted
+from tests.cluster import APPROVER, AUTHOR, SECOND, Started
+from tests.workers.stage import ACCOUNT, Stage, stage
+from workers import sweeper
+from workers.house import House
+
+SENT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
+
+
+@pytest.fixture
+def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
+    with stage(site, house, tmp_path) as made:
+        yield made
+
+
+def _quiet(play: Stage, before: int) -> int:
+    """What the carrier took once nothing comes any more."""
+    while True:
+        time.sleep(0.3)
+        now = play.taken().total()
+        if now == before:
+            return now
+        before = now
+
+
+def test_a_pause_tells_what_is_still_on_the_way_and_no_more_than_that_arrives(play: Stage, started: Started) -> None:
+    """Every worker has heard; the carrier takes at most what was told, and resumed everybody gets it once."""
+    wave = started(n=400, account=ACCOUNT)
+    play.carrier(latency=0.2)
+    play.sender(licence=400)
+    play.reach(wave, 20)
+    since = time.monotonic()
+    play.move(wave, "pause")
+    told = halted(play.house, wave.id, since)
+    at_once = play.taken().total()
+    assert told.unheard == 0
+    assert _quiet(play, at_once) <= at_once + told.on_wire < 400
+    play.move(wave, "resume")
+    play.settled(wave, *SENT)
+    assert len(play.taken()) == play.taken().total() == 400
+
+
+def test_the_kill_switch_outlives_every_process_and_two_persons_lift_it(play: Stage, started: Started) -> None:
+    """Stopped, its worker killed, a new one started: nothing leaves until an approver agrees with somebody else."""
+    wave = started(n=400, account=ACCOUNT)
+    play.carrier(latency=0.02)
+    first = play.sender(licence=400)
+    play.reach(wave, 20)
+    since = time.monotonic()
+    with play.house.begin() as conn:
+        assert halts.stop(conn, AUTHOR.login, "sai văn bản")
+        assert not halts.stop(conn, APPROVER.login, "again")
+    told = all_halted(play.house, since)
+    assert told.unheard == 0
+    held = _quiet(play, play.taken().total())
+    assert held < 400
+    assert play.end(first, signal.SIGTERM) == 0
+    play.sender()
+    play.go_on(wave, lambda: _heard(play))
+    assert _quiet(play, held) == held
+    with play.house.begin() as conn:
+        assert recovery.unlock(conn) == []  # one person's word opens other locks only
+        assert not halts.lift(conn, APPROVER, "văn bản đúng", file_there=False)
+        assert not halts.lift(conn, APPROVER, "văn bản đúng", file_there=False)  # the same person again
+        with pytest.raises(Problem, match="not an approver"):
+            halts.lift(conn, AUTHOR, "văn bản đúng", file_there=False)
+        assert halts.lift(conn, SECOND, "văn bản đúng", file_there=False)
+        assert recovery.locks(conn) == []
+        row = conn.execute("SELECT act, person FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+    assert row == ("sending.lift", SECOND.login)
+    play.settled(wave, *SENT)
+    assert len(play.taken()) == play.taken().total() == 400
+
+
+def _heard(play: Stage) -> bool:
+    with play.house.begin() as conn:
+        found = halts.hearings(conn)
+    return bool(found) and all(worker.locked for worker in found)
+
+
+def test_no_statement_takes_the_kill_switch_away(house: House) -> None:
+    """While it is on its line stays, and nobody alone is both persons: the database refuses."""
+    with house.begin() as conn:
+        halts.stop(conn, AUTHOR.login, "tested")
+    with pytest.raises(psycopg.errors.CheckViolation), house.begin() as conn:
+        conn.execute("UPDATE installation SET locked_reason = ''")
+    alone = "UPDATE halt SET asked_by = 'an', asked_at = now(), lifted_by = 'an', lifted_at = now()"
+    with pytest.raises(psycopg.errors.CheckViolation), house.begin() as conn:
+        conn.execute(alone)
+
+
+def test_the_file_stops_also_while_nobody_sends(house: House) -> None:
+    """The sweeper writes it down, so that the file's end opens nothing; it must be gone before anybody lifts."""
+    file = house.settings.kill_switch_file
+    file.touch()
+    try:
+        sweeper.sweep(house)
+        with pytest.raises(Problem, match="still there"), house.begin() as conn:
+            halts.lift(conn, AUTHOR, "tested", file_there=file.exists())
+    finally:
+        file.unlink()
+    sweeper.sweep(house)
+    with house.begin() as conn:
+        found = halts.current(conn)
+    assert found is not None
+    assert found.by == halts.BY_FILE
