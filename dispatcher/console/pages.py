@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from campaigns.ledger import halts
 from campaigns.ledger.waves import Wave
 from dispatcher.console.call import STAFF, Call
 
@@ -59,10 +60,18 @@ def show(call: Call, template: str, status: int = 200, **facts: Any) -> Response
         theme=looks if looks in {"light", "dark"} else "", language=words.language, local=local, clock=clock,
         hours=lambda wave: hours(call, wave), section=_section(call.request.url.path),
         day=lambda at: words.date(local(at)), menu=_menu(call), here=call.request.url.path, roles=_roles(call),
-        waiting=_waiting(call), killed=call.house.settings.kill_switch_file.exists(), rehearsal=call.rehearsal,
+        waiting=_waiting(call), killed=_killed(call), rehearsal=call.rehearsal,
         office=("UBND TỈNH LAI CHÂU", "Sở Thông tin và Truyền thông"), **facts,
     )  # fmt: skip
     return HTMLResponse(page, status, HEADERS | {"Content-Language": words.language, "Vary": "Cookie"})
+
+
+def _killed(call: Call) -> bool:
+    """The file, or the ledger's own switch."""
+    if call.house.settings.kill_switch_file.exists():
+        return True
+    with call.house.begin() as conn:
+        return halts.current(conn) is not None
 
 
 def _menu(call: Call) -> list[tuple[str, str]]:

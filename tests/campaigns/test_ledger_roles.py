@@ -21,6 +21,7 @@ KEPT = (
 """All tables but `share`, whose rows are no record."""
 
 FIXED = {  # columns that nobody but the owner changes
+    "halt": ("at", "by", "reason"),
     "installation": ("one", "rehearsal"),
     "person": ("login", "created_at"),
     "person_key": ("person", "digest", "scopes", "created_at", "expires_at"),
