@@ -45,9 +45,9 @@ def installation(folder: Path, accounts: Mapping[str, Mapping[str, Any]]) -> Set
             "provider": "smpp", "simulated": True, "enabled": True, "licence": 100, "price": 300,
             "carriers": carriers(), "window": 1000,
         } | wanted  # fmt: skip
-        window = facts.pop("window")
+        ours = {key: facts.pop(key) for key in ("window", "response_timeout") if key in facts}
         facts["senders"] = dict.fromkeys(facts["carriers"], facts.pop("sender", "LAICHAU-SIM"))
-        facts["settings"] = {"host": "127.0.0.1", "port": 0, "window": window, **LOGIN}
+        facts["settings"] = {"host": "127.0.0.1", "port": 0, **ours, **LOGIN}
         text += f"\n[accounts.{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in facts.items())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "carriers.toml"

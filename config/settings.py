@@ -85,7 +85,10 @@ class Settings(BaseModel):
     # Trying again, only what provably did not leave
     tries_max: Annotated[int, Field(ge=1, le=100)] = 5  # attempts a message
     retry_first: Seconds = 10  # doubled each time, with jitter
-    retry_most: Seconds = 600  # a throttled carrier has room again within minutes
+    retry_most: Seconds = 600  # between two tries
+    throttled_tries: Annotated[int, Field(ge=1, le=1_000)] = 50  # of what was only ever sent too fast
+    throttled_first: Seconds = 2  # before it is tried again, doubled likewise
+    failover_after: Seconds = 60  # a carrier down for so long: what waits goes to the next account of the route
 
     # People (ledger: section 13)
     cool_down: Seconds = 600  # from the last approval to the first message, with STOP on screen; rehearsals: 0

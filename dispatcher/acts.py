@@ -135,6 +135,8 @@ def draft_wave(
     accounts = _accounts(house, campaign, rehearsal=rehearsal)
     spans = schedule.windows(wave)
     rules = compliance.rules_on(law(), campaign.text.class_, wave.date)
+    senders = _senders(house, campaign, accounts, rehearsal=rehearsal)
+    routes_of = _routes(house, campaign, accounts, senders, rehearsal=rehearsal)
     settings = house.settings
     return Draft(
         campaign=campaign.name,
@@ -149,9 +151,10 @@ def draft_wave(
         day_opens=wave.opens,
         day_closes=wave.closes,
         texts={choice: _text(variant.text, variant.sha256) for choice, variant in variants(campaign).items()},
-        senders=_senders(house, campaign, accounts, rehearsal=rehearsal),
+        senders=senders,
+        routes=routes_of,
         accounts={carrier: account.name for carrier, account in accounts.items()},
-        prices={carrier: account.price for carrier, account in accounts.items()},
+        prices={carrier: max(house.accounts[name].price for name in names) for carrier, names in routes_of.items()},
         batch_size=settings.batch_size,
         approvals_due=1 if rehearsal else rules.approvals,
         compliance=compliance.facts(rules, campaign, rehearsal=rehearsal),
@@ -186,8 +189,8 @@ def _text(text: str, sha256: str) -> dict[str, object]:
 def _accounts(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str, Account]:
     """Carrier -> account: the definition's routes, or for a rehearsal the simulated account of each carrier."""
     if rehearsal:
-        return {carrier: account for account in house.accounts.values() if account.simulated and account.enabled
-                for carrier in account.carriers}  # fmt: skip
+        ours = [account for account in house.accounts.values() if account.simulated and account.enabled]
+        return {carrier: account for account in reversed(ours) for carrier in account.carriers}
     table = {route.carrier: route.accounts for route in campaign.routes}
     found = {}
     for carrier, names in table.items():
@@ -196,6 +199,23 @@ def _accounts(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str,
     if not found:
         raise Problem("no account of this campaign's routes is enabled: configure a carrier in carriers.toml and"
                       " set enabled = true")  # fmt: skip
+    return found
+
+
+def _routes(
+    house: House, campaign: Campaign, accounts: dict[str, Account], senders: dict[str, str], *, rehearsal: bool
+) -> dict[str, tuple[str, ...]]:
+    """Carrier -> its account, then those that may take over: of its route, of the same kind, with the same sender."""
+    registered = {each.name: each.senders for each in load_accounts(house.settings.carriers_file)}
+    written = {route.carrier: route.accounts for route in campaign.routes}
+    found = {}
+    for carrier, first in accounts.items():
+        names = tuple(house.accounts) if rehearsal else written[carrier]
+        found[carrier] = (first.name, *(
+            name for name in names
+            if name != first.name and house.accounts[name].enabled and house.accounts[name].simulated == rehearsal
+            and carrier in house.accounts[name].carriers and registered[name].get(carrier) == senders.get(carrier)
+        ))  # fmt: skip
     return found
 
 

@@ -19,7 +19,7 @@ from providers import catalog
 from providers.base import Provider
 from workers.house import House, Times
 
-REHEARSAL_TIMES = Times(share=2.0, retry_slot=1.0, segment_age=0.1, hold=0.5, ring=0.5, job=30.0)
+REHEARSAL_TIMES = Times(share=2.0, retry_slot=1.0, segment_age=0.1, hold=0.5, ring=0.5, breaker=4.0, job=30.0)
 """A rehearsal waits less; its ledger, journal and gates are the same."""
 
 

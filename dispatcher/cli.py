@@ -48,7 +48,7 @@ SECTIONS: tuple[Section, ...] = (
             "audience": ("audiences", "lists of recipients: look at one, take one in"),
             "exclude": ("exclusions", "lists of people who must not be texted"),
             "wave": ("waves", "plan, approve, start, watch and stop a wave"),
-            "account": ("accounts", "accounts: rate, licence, and who sends"),
+            "account": ("accounts", "accounts: rate, licence, breaker, and what stopped"),
             "order": ("orders", "orders to carriers: draft, approve, issue, and what the carriers report"),
             "report": ("papers", "the papers of a wave: letter, workbook, send log, book of messages"),
             "export": ("papers", "one list of a wave as a file"),

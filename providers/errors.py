@@ -1,8 +1,11 @@
 """What can go wrong with a carrier, each saying what to do next.
 
+An answer about one message is an Outcome: refused for good, deferred ("not now"), uncertain; a too fast one is deferred
+with one of the adapter's `throttle_codes`. What concerns more than one message is raised:
+
 ProviderError
 |-- Unreachable      proved not sent: back off, try again, or another provider
-|-- Misconfigured    credentials, sender or template: stop this account and call a person
+|-- Misconfigured    credentials, sender or text: stop that account, sender or text and call a person
 |-- Forged           a callback that is not the carrier's: refuse and log
 `-- Unreadable       a callback that cannot be read: keep it, alarm
 """
@@ -24,7 +27,12 @@ class Unreachable(ProviderError):
 
 
 class Misconfigured(ProviderError):
-    """The carrier refuses us, not the message. Stop the account; a person must act."""
+    """The carrier refuses us, not the message: a person must act. `detail` begins with what it refuses."""
+
+    @property
+    def scope(self) -> str:
+        """What must stop: "sender" (at this network), "text" (this wave), else all of the "account"."""
+        return next((scope for scope in ("sender", "text") if self.detail.startswith(f"{scope}:")), "account")
 
 
 class Forged(ProviderError):

@@ -55,6 +55,9 @@ _OUR_FAULT = dict.fromkeys(
 # Everything else, 0x08 RSYSERR, 0xFE and 0xFF among it, proves nothing: the SMSC may fail after it took the message.
 _PROOF: Final = {**_TAKEN, **_NOT_NOW, **_NO, **_OUR_FAULT}
 
+_SENDER_CODES: Final = frozenset({"0x0A", "0x48", "0x49"})
+_SENDER: Final = "sender: this name, or its kind of number, is not ours at this carrier"
+
 # A bind refused with these may succeed later (0x05: our former connection is still known); others call a person.
 _BIND_LATER: Final = frozenset({0x05, 0x08, 0x14, 0x58, 0x64, 0xFF})
 
@@ -179,18 +182,18 @@ class Smpp(Provider):
         finally:
             feeder.cancel()
         if flight.stop:
-            raise Misconfigured(flight.stop.code, "the carrier refuses our settings or our sender")
+            raise Misconfigured(flight.stop.code, _SENDER if flight.stop.code in _SENDER_CODES else "account: settings")
         if link.down.is_set():
             raise Unreachable("~link", "connection lost")
 
     def _templates(self, window: Window) -> tuple[wire.Template, ...]:
         """The window's text as PDUs without numbers; raises Misconfigured before anything is taken."""
         if not _LATIN_SENDER.fullmatch(window.sender):
-            raise Misconfigured("~sender", "an SMPP sender has 1 to 20 plain Latin characters")
+            raise Misconfigured("~sender", "sender: an SMPP sender has 1 to 20 plain Latin characters")
         who = wire.Addresses(window.sender, *self._kinds)
         parts = segments.parts(window.text)
         if not 0 < len(parts) <= min(_MOST_PARTS, self._manner.window):
-            raise Misconfigured("~text", f"{len(parts)} parts do not fit into the window")
+            raise Misconfigured("~text", f"text: {len(parts)} parts do not fit into the window")
         if self._udh and len(parts) > 1:
             return wire.chained(who, *coded(parts))
         coding, whole = coded([window.text])

@@ -63,6 +63,7 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
         conn.execute("DELETE FROM share")
         conn.execute("DELETE FROM suppression_entry")
+        conn.execute("DELETE FROM route_stop")
 
 
 @dataclass(frozen=True, slots=True)

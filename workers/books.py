@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import psycopg
 
-from campaigns.ledger import fold, recovery
+from campaigns.ledger import fold, recovery, stops
 from workers.house import House, current_house
-from workers.queues import ring_books
+from workers.queues import ring_account, ring_books
 from workers.restart import take_in
 from workers.settle import Settler
 
@@ -26,6 +26,12 @@ SLOW_ROUND = 1.0
 """Seconds between looks at what changes rarely: dead journals, unknown receipts, finished waves."""
 
 
+def throttle_codes(house: House) -> tuple[str, ...]:
+    """Answers of any account's carrier that mean "not now, too fast"."""
+    ours = [account for account in house.accounts.values() if account.enabled]
+    return tuple(sorted({code for account in ours for code in house.build(account).capability.throttle_codes}))
+
+
 class Books:
     """What the book-keeping process remembers between jobs."""
 
@@ -36,8 +42,9 @@ class Books:
         self._incarnation = 0
         settings = house.settings
         self._policy = fold.Policy(
-            settings.fold_chunks, settings.tries_max, settings.retry_first, house.times.retry_slot
-        )
+            settings.fold_chunks, settings.tries_max, settings.retry_first, house.times.retry_slot, settings.retry_most,
+            throttle_codes(house), settings.throttled_tries, settings.throttled_first,
+        )  # fmt: skip
 
     def step(self) -> bool:
         """One round of everything; whether there was anything to do."""
@@ -59,7 +66,7 @@ class Books:
         if time.monotonic() - self._slow_at <= SLOW_ROUND:
             return False
         self._slow_at = time.monotonic()
-        busy = [_try(duty) for duty in (self._take_in, self._settler.rematch, self._close)]
+        busy = [_try(duty) for duty in (self._take_in, self._settler.rematch, self._close, self._fail_over)]
         return any(busy)
 
     def _take_in(self) -> int:
@@ -85,6 +92,17 @@ class Books:
                 with self._house.begin() as conn:
                     done += fold.fold(conn, wave, self._policy)
         return done
+
+    def _fail_over(self) -> int:
+        """What waits on an account that cannot send goes on along its route."""
+        with self._house.begin() as conn:
+            conn.execute("SET LOCAL lock_timeout = '1s'")
+            moved = stops.fail_over(conn, self._house.settings.failover_after)
+        for each in moved:
+            log.warning("wave %s, %s: %d messages go from %s to %s", each.wave, each.carrier, each.messages, each.was,
+                        each.became)  # fmt: skip
+            ring_account(self._house.redis, each.became)
+        return len(moved)
 
     def _close(self) -> int:
         with self._house.begin() as conn:

@@ -34,6 +34,7 @@ class Times:
     segment_age: float = 0.2  # a spool segment is handed on after this
     hold: float = 2.0  # a receipt whose answer is not in the log yet waits so long before it counts as unknown
     ring: float = 5.0
+    breaker: float = 30.0  # a carrier that failed again and again is tried this seldom at most
     job: float = 30.0  # a job gives its worker back to RQ after this
 
 

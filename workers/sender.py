@@ -25,6 +25,8 @@ from campaigns.terms import Account, Callback, Outcome
 from providers.base import Provider
 from providers.errors import Misconfigured, ProviderError
 from workers.answers import AnswerLog
+from workers.breaker import State
+from workers.health import Health
 from workers.house import House, crash_point
 from workers.journal import Journal
 from workers.poison import park
@@ -40,7 +42,6 @@ log = logging.getLogger(__name__)
 
 WINDOWS_OPEN = 4
 """Full windows of one worker whose answers may be outstanding at once."""
-BACKOFF_MOST = 30.0
 FOLD_LATE = 1.5
 """Seconds that the oldest unfolded chunk may wait; then a new window waits too, so that none gets older than 2 s."""
 SLOW = 0.5
@@ -83,11 +84,10 @@ class Sending:
         self._working = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._doubt = False
-        self._switch_off = False
+        self.health = Health(account.name, self.pace, house.times.breaker)
+        self.watch.says = self.health.says
         self._batch: windows.Batch | None = None
         self._open = False
-        self._trouble = 0
-        self._not_before = 0.0
         self._rate_seen = account.licence
 
     async def start(self) -> None:
@@ -135,7 +135,8 @@ class Sending:
         if self.journal.broken:
             self._end("the journal cannot be written")
         try:
-            if not self.watch.owner or time.monotonic() < self._not_before or not await self._connected():
+            await self.health.tell(await self._database())
+            if not self.watch.owner or self.health.state is State.OPEN or not await self.opened():
                 await asyncio.sleep(PAUSE)
                 return True
             if not await self._settle_doubt():
@@ -183,6 +184,8 @@ class Sending:
             await self._room()
             if previous is not None and previous.halted:
                 return "" if previous.halted == "drain" else previous.halted
+            if self.health.state is State.OPEN:
+                return "breaker"
             began = time.clock_gettime(time.CLOCK_BOOTTIME)
             intent = await self._take(batch)
             if isinstance(intent, windows.Refusal):
@@ -235,7 +238,9 @@ class Sending:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _window_size(self, batch: windows.Batch) -> int:
-        """What may be sent in one second, by the licence and by what the carrier was seen to take."""
+        """What may be sent in one second, by the licence and by what the carrier was seen to take; one as a probe."""
+        if self.health.state is not State.CLOSED:
+            return 1
         rate = min(self.pace.pace.rate / batch.segments, self._rate_seen)
         suspected = batch.suspect - batch.cursor  # half of it, so that the next claim knows which half was tried
         most = max(1, suspected // 2) if suspected > 0 else self.house.settings.window_max
@@ -246,7 +251,9 @@ class Sending:
         self._rate_seen = max(10.0, min(self.pace.most, 2.0 * messages / max(seconds, 0.001)))
 
     async def _room(self) -> None:
-        """A new window waits while too many messages are without their answer, and a while when the fold is late."""
+        """A new window waits while too many messages, or a probe, lack their answer, and a while for a late fold."""
+        while self._runs and self.health.state is State.HALF_OPEN:
+            await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
         while sum(run.size for run in self._runs.values()) >= WINDOWS_OPEN * self.house.settings.window_max:
             await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
         if self.watch.unfolded > FOLD_LATE:
@@ -266,29 +273,24 @@ class Sending:
             self._doubt = True
 
     def throttled(self, code: str) -> None:
-        """The carrier said "not now": half the pace at once, nothing at all while it wants to be left alone."""
+        """See Sender: half the pace at once, nothing at all while it wants to be left alone."""
         wait, self.provider.retry_after = self.provider.retry_after, 0.0
         if self.pace.throttled(time.monotonic(), wait) or wait:
             log.warning("account %s: %s, half the pace from now on, left alone for %.0f s", self.account.name,
                         code, wait)  # fmt: skip
 
-    def trouble(self, error: ProviderError) -> None:
-        """The carrier cannot be used now: back off, doubling. One that refuses us is switched off for a person."""
-        self._switch_off = self._switch_off or isinstance(error, Misconfigured)
-        self._open = False
-        if time.monotonic() < self._not_before:  # the other windows of the same fall
-            return
-        self._trouble += 1
-        wait = min(BACKOFF_MOST, 0.25 * 2 ** min(self._trouble, 7))
-        self._not_before = time.monotonic() + wait
-        log.warning("account %s: %s; next try in %.1f s", self.account.name, error.code, wait)
+    def heard(self, good: int, bad: int, code: str) -> None:
+        """See Sender."""
+        self.health.heard(good, bad, code)
+        if bad and self.health.state is State.OPEN:
+            self._open = False
 
-    async def _connected(self) -> bool:
-        if self._switch_off:
-            await windows.switch_off(await self._database(), self.account.name)
-            self._switch_off = False
-            log.error("account %s is switched off: mend its configuration, then start again", self.account.name)
-        return await self.opened()
+    def trouble(self, error: ProviderError, batch: windows.Batch | None = None) -> None:
+        """The carrier cannot be used now: back off, doubling. What it refuses of us stops for a person."""
+        if isinstance(error, Misconfigured) and self.health.stop(error, batch):
+            return  # a sender or a text: the others go on
+        self._open = False
+        self.health.fell(error.code)
 
     @property
     def incarnation(self) -> int:
@@ -300,14 +302,14 @@ class Sending:
         async with self._opening:
             if self._open:
                 return True
-            if time.monotonic() < self._not_before:
+            if self.health.state is State.OPEN:
                 return False
             try:
                 await self.provider.open(self._receipts)
             except ProviderError as error:
                 self.trouble(error)
                 return False
-            self._open, self._trouble = True, 0
+            self._open = True
             return True
 
     async def _receipts(self, events: Sequence[Callback | bytes]) -> None:

@@ -16,6 +16,8 @@ from campaigns.terms import Account, Answer, Outcome
 from providers.base import Provider, Window
 from providers.errors import ProviderError, Unreachable
 from workers.answers import AnswerLog
+from workers.breaker import State
+from workers.health import Health
 from workers.house import House, crash_point
 from workers.journal import Journal
 from workers.throttle import Rate
@@ -36,6 +38,7 @@ class Sender(Protocol):
     watch: Watch
     mac_key: bytes
     journal: Journal
+    health: Health
 
     def seen(self, messages: int, seconds: float) -> None:
         """A window took so long."""
@@ -43,7 +46,10 @@ class Sender(Protocol):
     def throttled(self, code: str) -> None:
         """The carrier said "not now"."""
 
-    def trouble(self, error: ProviderError) -> None:
+    def heard(self, good: int, bad: int, code: str) -> None:
+        """So many answers of a carrier that works, and so many of one that does not."""
+
+    def trouble(self, error: ProviderError, batch: Batch | None = None) -> None:
         """The carrier cannot be used now."""
 
 
@@ -94,7 +100,7 @@ class WindowRun:
                     await stream.aclose()
         except ProviderError as error:
             self.halted = error.code
-            self._sending.trouble(error)
+            self._sending.trouble(error, self._batch)
         except Exception as error:
             log.exception("window %s broke; what was on the wire is uncertain", self._intent.id)
             self.halted = "~broken"
@@ -129,6 +135,8 @@ class WindowRun:
             return "drain"
         if time.clock_gettime(time.CLOCK_BOOTTIME) > self._deadline:
             return "late"
+        if self._sending.health.state is State.OPEN:
+            return "breaker"
         return self._sending.watch.halted(self._batch.wave, self._batch.stop_seq, self._batch.closes_at)
 
     def _pass(self, n: int) -> range:
@@ -165,7 +173,7 @@ class WindowRun:
         crash_point("C6")
         window, lo, sent, answered = self._intent.id, self._intent.lo, self._next, self._answered
         plain: list[str] = []
-        not_now = self._not_now
+        not_now, bad, why = self._not_now, 0, ""
         odd: list[Answer] = []
         for answer in answers:
             idx, outcome, code, provider_ref = answer
@@ -173,12 +181,16 @@ class WindowRun:
                 log.error("window %s: an answer for an index that never left", window)
                 continue
             answered[idx - lo] = 1
-            if outcome == Outcome.DEFERRED and code in not_now:
-                self._sending.throttled(code)
+            if outcome <= Outcome.DEFERRED:
+                if outcome < Outcome.DEFERRED and code != "~stopped":
+                    bad, why = bad + 1, code
+                elif code in not_now:
+                    self._sending.throttled(code)
             if line := tail(idx, outcome, code, provider_ref):
                 plain.append(line)
             else:
                 odd.append(answer)
+        self._sending.heard(len(answers) - bad, bad, why)
         try:
             self._sending.journal.heard(window, odd, plain)
         finally:  # a full disk must not lose what was heard

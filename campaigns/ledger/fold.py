@@ -19,6 +19,10 @@ class Policy:
     tries: int  # most tries a message
     first: float  # seconds before the second try
     slot: float  # seconds of due time that share one retry batch
+    most: float = 600.0  # seconds between two tries at most
+    throttled_codes: tuple[str, ...] = ()  # answers that mean "not now, too fast"
+    throttled_tries: int = 50  # most tries of what was only ever too fast
+    throttled_first: float = 2.0  # seconds before it is tried again
 
 
 class Unfolded(NamedTuple):
@@ -46,8 +50,10 @@ def unfolded(conn: psycopg.Connection) -> list[Unfolded]:
 def fold(conn: psycopg.Connection, wave: int, policy: Policy) -> int:
     """Fold some chunks of a wave, in the caller's transaction; how many chunks."""
     row = conn.execute(
-        "SELECT chunks FROM fold(%s, %s, %s, %s, %s)", (wave, policy.chunks, policy.tries, policy.first, policy.slot)
-    ).fetchone()
+        "SELECT chunks FROM fold(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (wave, policy.chunks, policy.tries, policy.first, policy.slot, policy.most, list(policy.throttled_codes),
+         policy.throttled_tries, policy.throttled_first),
+    ).fetchone()  # fmt: skip
     return int(row[0]) if row else 0
 
 

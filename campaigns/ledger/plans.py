@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -45,6 +45,7 @@ class Draft:
     compliance: Mapping[str, Any] = field(default_factory=dict)  # compliance.facts: class, basis, lists, cap
     carriers: tuple[str, ...] = ()  # only these; (): all
     units: tuple[int, ...] = ()  # only these
+    routes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # carrier -> accounts, where there are several
 
 
 def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys) -> Wave:
@@ -139,7 +140,8 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
         if carrier not in draft.senders:
             raise Problem("no sender name is registered for carrier {carrier}", carrier=carrier)
     segments = max(int(text["segments"]) for text in draft.texts.values())
-    return {
+    several = {carrier: list(draft.routes[carrier]) for carrier in counts if len(draft.routes.get(carrier, ())) > 1}
+    return ({"routes": several} if several else {}) | {
         "campaign": draft.campaign,
         "version": draft.version,
         "campaign_digest": draft.campaign_digest,

@@ -27,7 +27,8 @@ def enter_accounts(conn: psycopg.Connection, accounts: Iterable[Account]) -> Non
         conn.execute(
             "INSERT INTO account (name, provider, simulated, enabled, licence) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, simulated = excluded.simulated,"
-            " enabled = excluded.enabled, licence = excluded.licence",
+            " enabled = excluded.enabled AND NOT EXISTS (SELECT FROM route_stop r WHERE r.account = excluded.name"
+            " AND r.scope = 'account' AND r.lifted_at IS NULL), licence = excluded.licence",
             (each.name, each.provider, each.simulated, each.enabled, each.licence),
         )
 

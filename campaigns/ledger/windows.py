@@ -65,6 +65,7 @@ WITH due AS (
     SELECT b.wave, b.kind, b.seq, suspicion(b, %(most)s) AS found FROM batch b JOIN wave w ON w.id = b.wave
     JOIN account a ON a.name = b.account AND a.enabled
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
+      AND NOT route_stopped(b.account, b.carrier, b.wave)
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
       AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
     ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
@@ -219,11 +220,6 @@ async def is_known(conn: psycopg.AsyncConnection[Any], window: int) -> bool:
     """Whether the database has a window that it once committed; not after it went back in time."""
     cur = await conn.execute("SELECT EXISTS (SELECT FROM send_window WHERE id = %s)", (window,))
     return await cur.fetchone() == (True,)
-
-
-async def switch_off(conn: psycopg.AsyncConnection[Any], account: str) -> None:
-    """An account that its carrier refuses sends no more until a person has mended its configuration."""
-    await conn.execute("UPDATE account SET enabled = false WHERE name = %s", (account,))
 
 
 async def connect(url: str) -> psycopg.AsyncConnection[Any]:

@@ -1,22 +1,26 @@
-"""`dispatcher account`: how fast each account may send, who sends for it, and a slower rate while it runs."""
+"""`dispatcher account`: how fast each account may send, how its carrier is doing, and what waits for a person."""
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from campaigns.ledger import accounts
+from campaigns.ledger import accounts, stops
+from campaigns.schedule import ZONE
 from campaigns.terms import Problem
-from dispatcher.verbs.desk import Login, desk_of
+from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
+from dispatcher.verbs.plan_page import local
 
 MAY_STEER = {"operator", "approver"}
 
 Name = Annotated[str, typer.Argument(metavar="ACCOUNT", help="as in carriers.toml")]
 
-app = group("accounts: rate, licence, and who sends")
+app = group("accounts: rate, licence, breaker, and what stopped")
 
 
 @app.command("list", cls=Verb, help="each account with its licence, its rate now and what its workers hold of it")
@@ -24,20 +28,58 @@ def names(context: typer.Context) -> None:
     """Print the accounts."""
     desk = desk_of(context)
     with desk.house() as house, house.begin() as conn:
-        found = accounts.standing(conn)
+        found, stopped = accounts.standing(conn), stops.stops(conn)
     table = Table(box=None, pad_edge=False)
     for title in ("account", "licence (segments/s)", "rate now", "workers", "held now", "state"):
         table.add_column(desk.words.say(title), justify="left" if title in {"account", "state"} else "right")
     for each in found:
         held = sum(worker.rate for worker in each.workers)
-        state = "" if each.enabled else desk.words.say("switched off")
+        state = _state(desk, each)
         table.add_row(each.name, f"{each.licence:g}", f"{each.rate:g}", str(len(each.workers)), f"{held:g}", state)
     desk.out.print(table)
     for each in found:
         for sender, rate in each.senders.items():
             desk.say("{account}, sender {sender}: {rate} segments a second", account=each.name, sender=sender,
                      rate=f"{rate:g}")  # fmt: skip
-    desk.answer(accounts=[_as_json(each) for each in found])
+    for stop in stopped:
+        desk.say("{account}: {scope} is stopped since {time}, code {code}: {detail}", style="red", account=stop.account,
+                 scope=desk.words.say(stop.scope), time=local(stop.at), code=stop.code, detail=stop.detail)  # fmt: skip
+    desk.answer(
+        accounts=[_as_json(each) for each in found],
+        stopped=[{"account": stop.account, "scope": stop.scope, "carrier": stop.carrier, "code": stop.code,
+                  "wave": str(stop.wave) if stop.wave else None, "at": stop.at.isoformat()} for stop in stopped],
+    )  # fmt: skip
+
+
+def _state(desk: Desk, each: accounts.Standing) -> str:
+    """Off, down with its next try, slowed down, or nothing to tell."""
+    if not each.enabled:
+        return desk.words.say("switched off")
+    for worker in each.workers:
+        if worker.says.get("breaker", "closed") != "closed":
+            at = datetime.fromtimestamp(float(worker.says.get("next_try") or time.time()), UTC)
+            return desk.words.say("down ({code}), next try {time}", code=worker.says.get("code"),
+                                  time=f"{at.astimezone(ZONE):%H:%M:%S}")  # fmt: skip
+    part = min((float(worker.says.get("eased", 1.0)) for worker in each.workers), default=1.0)
+    return desk.words.say("slowed down to {part} %", part=round(100 * part)) if part < 1 else ""
+
+
+@app.command("open", cls=Verb, help="what stopped this account, or a sender or a text of it, is mended")
+def reopen(
+    context: typer.Context,
+    account: Name,
+    login: Login,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="what was mended; goes into the record")] = "",
+) -> None:
+    """Lift every stop of the account."""
+    desk = desk_of(context)
+    with desk.house() as house:
+        person = desk.person(house, login, "write")
+        _may_steer(set(person.roles), login)
+        with house.begin() as conn:
+            lifted = stops.lift(conn, account, person.login, reason)
+    desk.say("{account} may send again: {n} stops are lifted", account=account, n=len(lifted))
+    desk.answer(account=account, lifted=[each.code for each in lifted])
 
 
 @app.command("rate", cls=Verb, help="send slower from now on, or as fast as the contract says again")

@@ -9,9 +9,10 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from campaigns.ledger import figures, shares, waves
+from campaigns.ledger import figures, shares, stops, waves
 from campaigns.ledger.figures import Standing
 from campaigns.ledger.waves import Wave
+from campaigns.schedule import ZONE
 from campaigns.terms import State
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.plan_page import carrier_names
@@ -40,15 +41,30 @@ def show_standing(desk: Desk, house: House, wave: Wave, rows: Sequence[Standing]
     """Print the table and the sum; the same as JSON's own types."""
     desk.out.print(_table(desk, house, wave, rows))
     with house.begin() as conn:
+        again = stops.due(conn, wave.id)
         idle = wave.state == "running" and not set(shares.at_work(conn)) & set(wave.plan["accounts"].values())
     if idle:
         desk.say("nobody is sending now: no worker of these accounts is alive", style="yellow")
+    for each in again:
+        desk.say("{carrier}: {n} messages are tried again from {time} on ({reason}), account {account}",
+                 carrier=each.carrier, n=each.messages, time=f"{each.next_try.astimezone(ZONE):%H:%M:%S}",
+                 reason=desk.words.say(each.reason), account=each.account)  # fmt: skip
     total = _figures(rows)
     number = desk.words.number
     desk.out.print(" + ".join(number(n) for n in total.values() if n) + f" = {number(sum(total.values()))}")
     return {
         "total": total,
         "carriers": {each.carrier: _figures([each]) for each in rows},
+        "again": [
+            {
+                "carrier": each.carrier,
+                "account": each.account,
+                "reason": each.reason,
+                "messages": each.messages,
+                "next_try": each.next_try.isoformat(),
+            }
+            for each in again
+        ],
         "adds_up": sum(total.values()) == wave.n,
     }
 
