@@ -18,7 +18,7 @@ from campaigns.terms import Problem
 from config.problem import Problem as ConfigProblem
 from dispatcher.api.errors import status_of
 from dispatcher.auth import NotAllowed
-from dispatcher.console import approving, desk, persons, signing, waving
+from dispatcher.console import approving, desk, persons, signing, stopping, waving
 from dispatcher.console.call import (
     APPROVERS,
     EVERYBODY,
@@ -68,6 +68,9 @@ RULES = (
     Rule("GET", f"{WAVE}/approve", STAFF, approving.approve_page),
     Rule("POST", f"{WAVE}/approve", APPROVERS, approving.approve),
     Rule("POST", f"{WAVE}/return", APPROVERS, approving.send_back),
+    Rule("GET", "/console/stop", STAFF, stopping.stop_page),
+    Rule("POST", "/console/stop", STOPPERS, stopping.stop),
+    Rule("POST", "/console/stop/lift", STOPPERS, stopping.lift),
     Rule("GET", "/console/people", OPERATORS, persons.people_page),
     Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from dispatcher.console.call import Call, to
 from dispatcher.console.desk import names
 from dispatcher.console.pages import HEADERS, clock, local, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
+from dispatcher.halting import halted
 
 log = logging.getLogger(__name__)
 
@@ -175,9 +177,13 @@ def _cancel(call: Call, wrong: str, status: int = 200) -> Response:
 def cancel(call: Call) -> Response:
     """Pauses first, so that the count is frozen and true; cancels when the typed count is that count."""
     wave = call.wave()
+    since = time.monotonic()
     with call.house.begin() as conn:
-        if waves.get(conn, wave).state == "running":
+        moving = waves.get(conn, wave).state == "running"
+        if moving:
             waves.move(conn, wave, call.who.login, "pause", "before cancelling")
+    if moving:
+        halted(call.house, wave, since)  # only then does the count stand still
     snapshots_of(call).forget(wave)
     snap = Snapshots(call.house).of(wave)
     if plain_count(call.form.get("count", "")) != snap.whole.n["wait"]:

@@ -1,0 +1,50 @@
+"""The kill switch on pages: stopping never asks first; going on needs two persons, each with a reason and a code."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.responses import Response
+
+from campaigns.ledger import halts
+from campaigns.terms import Problem
+from dispatcher.console.call import Call, to
+from dispatcher.console.desk import names
+from dispatcher.console.pages import show
+from dispatcher.console.signing import check_code
+from dispatcher.halting import Halted, all_halted
+
+
+def stop_page(call: Call) -> Response:
+    """Whether all sending is stopped, by whom and why, and who has said that it may go on."""
+    return _page(call, "")
+
+
+def _page(call: Call, wrong: str, status: int = 200, told: Halted | None = None) -> Response:
+    with call.house.begin() as conn:
+        found, people = halts.current(conn), names(conn)
+    return show(call, "stop.html", status, halt=found, people=people, wrong=wrong, halted=told,
+                why=call.form.get("reason", ""))  # fmt: skip
+
+
+def stop(call: Call) -> Response:
+    """Stop all sending; the page then tells what the workers said of it."""
+    since = time.monotonic()
+    with call.house.begin() as conn:
+        halts.stop(conn, call.who.login, call.form.get("reason", "")[:500])
+    return _page(call, "", told=all_halted(call.house, since))
+
+
+def lift(call: Call) -> Response:
+    """Say that sending may go on: the first asks, a second person who approves opens it."""
+    with call.house.begin() as conn:
+        wrong = check_code(call, conn)
+    if wrong:
+        return _page(call, wrong, 422)
+    try:
+        with call.house.begin() as conn:
+            file_there = call.house.settings.kill_switch_file.exists()
+            halts.lift(conn, call.who, call.form.get("reason", "")[:500], file_there=file_there)
+    except Problem as problem:
+        return _page(call, call.words.problem(problem), 409)
+    return to("/console/stop")
