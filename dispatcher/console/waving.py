@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from campaigns.ledger import logins, waves
 from campaigns.ledger.waves import Wave
+from campaigns.terms import Problem
 from config.carriers import load_carriers
 from dispatcher import acts
 from dispatcher.console.call import Call, to
@@ -148,9 +149,15 @@ def _move(call: Call, act: str) -> Response:
 
 
 def start(call: Call) -> Response:
-    """Set an approved wave running."""
+    """Set an approved wave running; asks first when nobody has made sure of a hotline of its text lately."""
+    why = call.form.get("unverified_hotline", "").strip()[:500]
     with call.house.begin() as conn:
-        found = waves.start(conn, call.wave(), call.who)
+        planned = waves.get(conn, call.wave())
+        try:
+            acts.ask_hotlines(call.house, conn, planned, call.who.login, why)
+        except Problem as problem:
+            return show(call, "start.html", 422, wave=planned, wrong=call.words.problem(problem))
+        found = waves.start(conn, planned.id, call.who)
     ring(call, found)
     snapshots_of(call).forget(found.id)
     return to(f"/console/waves/{found.id}")

@@ -7,11 +7,13 @@ import re
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import psycopg
 import pytest
 
 from campaigns.ledger import logins
+from dispatcher import acts
 from dispatcher.assemble import Site
 from dispatcher.console import codes
 from dispatcher.console.application import RULES, open_console
@@ -321,3 +323,19 @@ def test_two_persons_with_codes_lift_what_one_click_stopped(served: Served, hous
     assert "Dừng khẩn cấp đang bật" in approver.get("/console").body.decode()
     assert approver.post("/console/stop/lift", reason="Đã xem", code=approver.code()).status == 303
     assert "Dừng khẩn cấp đang bật" not in approver.get("/console").body.decode()
+
+
+def test_a_wave_whose_hotline_nobody_made_sure_of_starts_only_with_a_reason(
+    served: Served, house: House, planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rehearsal asks nothing, so the wave is taken for a real one in this question alone."""
+    ask = acts.ask_hotlines
+    monkeypatch.setattr(acts, "ask_hotlines", lambda house, conn, wave, login, why: ask(
+        house, conn, replace(wave, rehearsal=False), login, why))  # fmt: skip
+    wave = planned(n=40, seed=37)
+    approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
+    path = f"/console/waves/{wave.id}/start"
+    assert decide(approver, wave.id, code="phone") == 303
+    assert approver.post(path).status == 422
+    assert approver.post(path, unverified_hotline=" ").status == 422
+    assert approver.post(path, unverified_hotline="Đã gọi thử sáng nay").status == 303
