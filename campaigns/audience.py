@@ -150,10 +150,11 @@ def explain(
                 verdict, sentence = Verdict.DUPLICATE, "already in this file, further up"
             elif number:
                 seen.add(number)
-            writer.writerow((line, _shown(number, raw), say(verdict), say(sentence)))
+            writer.writerow((line, shown(number, raw), say(verdict), say(sentence)))
 
 
-def _shown(number: int, raw: str) -> str:
+def shown(number: int, raw: str) -> str:
+    """A number masked, or the cell that holds none."""
     return mask(number) if number else plain_cell(mask_text(raw))
 
 

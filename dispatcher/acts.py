@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -23,6 +22,7 @@ from campaigns.ledger.waves import Wave
 from campaigns.numbers import NumberTable
 from campaigns.sheets import open_sheet
 from campaigns.terms import Absent, Account, Problem, Problems
+from campaigns.units import UnitTable, find
 from config import data as shipped
 from config.carriers import load_accounts, load_carriers
 from config.settings import Settings
@@ -51,15 +51,9 @@ def read_definition(settings: Settings, folder: Path) -> Campaign:
     )
 
 
-def units() -> dict[str, int]:
-    """Districts as lists spell them, in small letters, with and without their kind -> code."""
-    found: dict[str, int] = {}
-    with shipped.LAI_CHAU.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["level"] == "district":
-                name = row["name"].lower()
-                found[name] = found[name.removeprefix("huyện ")] = int(row["code"])
-    return found
+def units() -> UnitTable:
+    """The province's administrative units, from the shipped data."""
+    return UnitTable.load(shipped.LAI_CHAU)
 
 
 def import_audience(
@@ -75,8 +69,8 @@ def import_audience(
 ) -> Iterator[Import]:
     """Import a file in the caller's transaction; yields progress. `column` and `sheet` as in sheets.open_sheet."""
     table = number_table()
-    lists, cap = _left_out(conn, campaign)
-    intake = Intake(house.keys(campaign), table.carriers, units(), lists, cap)
+    lists, cap, day = _left_out(conn, campaign)
+    intake = Intake(house.keys(campaign), table.carriers, units().on(day), lists, cap)
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
     with open_sheet(file, column=column, sheet=sheet) as opened:
@@ -93,21 +87,22 @@ def law() -> tuple[Rules, ...]:
     return compliance.load(shipped.COMPLIANCE)
 
 
-def _left_out(conn: psycopg.Connection, name: str) -> tuple[tuple[str, ...], tuple[datetime, int] | None]:
-    """Which lists a campaign obeys, and the cap at the opening of its next wave; no cap in rehearsals.
+def _left_out(conn: psycopg.Connection, name: str) -> tuple[tuple[str, ...], tuple[datetime, int] | None, date]:
+    """Which lists a campaign obeys, the cap at the opening of its next wave (none in rehearsals), and its first day.
 
     A campaign that is not loaded yet obeys every list.
     """
     try:
         campaign, _ = registry.get_campaign(conn, name)
     except Absent:
-        return compliance.LISTS, None
+        return compliance.LISTS, None, datetime.now(schedule.ZONE).date()
     now = datetime.now(UTC)
     coming = [schedule.windows(wave)[0].opens_at for wave in campaign.waves if not schedule.is_over(wave, now)]
     opens = max(now, min(coming, default=now))
     rules = compliance.rules_on(law(), campaign.text.class_, opens.astimezone(schedule.ZONE).date())
     rehearsal = figures.installation(conn).rehearsal
-    return compliance.obeyed(rules, campaign), None if rehearsal else (opens, rules.most_a_day)
+    cap = None if rehearsal else (opens, rules.most_a_day)
+    return compliance.obeyed(rules, campaign), cap, min(wave.date for wave in campaign.waves)
 
 
 def draft_wave(
@@ -159,7 +154,7 @@ def draft_wave(
         approvals_due=1 if rehearsal else rules.approvals,
         compliance=compliance.facts(rules, campaign, rehearsal=rehearsal),
         carriers=_known_carriers(house, carriers),
-        units=_units_named(areas),
+        units=_units_named(areas, min(each.date for each in campaign.waves)),
         cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
     )
 
@@ -172,12 +167,12 @@ def _known_carriers(house: House, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(wanted)))
 
 
-def _units_named(areas: Sequence[str]) -> tuple[int, ...]:
-    codes = units()
+def _units_named(areas: Sequence[str], day: date) -> tuple[int, ...]:
+    codes = units().on(day)
     for area in areas:
-        if area.lower() not in codes:
+        if not find(codes, area):
             raise Problem("there is no area {area} in the list of administrative units", area=repr(area))
-    return tuple(sorted({codes[area.lower()] for area in areas}))
+    return tuple(sorted({find(codes, area) for area in areas}))
 
 
 def _text(text: str, sha256: str) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -21,6 +20,7 @@ from campaigns.reports.letterhead import Letterhead, letterhead_at
 from campaigns.reports.pdf import write_pdf
 from campaigns.reports.sheet import write_sheet
 from campaigns.reports.words import local
+from campaigns.units import UnitTable
 from config import data as shipped
 from config.carriers import load_carriers
 from providers import catalog
@@ -71,7 +71,7 @@ def _write(
     keys = house.keys(wave.campaign)
     if rows == "attempts":
         return files.write(figures.send_log(conn, wave, keys, full=full), form, out, full_numbers=full)
-    book = figures.message_book(conn, wave, keys, full=full, units=_units())
+    book = figures.message_book(conn, wave, keys, full=full, units=UnitTable.load(shipped.LAI_CHAU).names)
     return files.message_log(book, out, form=form, full_numbers=full)
 
 
@@ -106,9 +106,3 @@ def letterhead(found: ReportFigures) -> Letterhead:
     """The office of the report's day; a rehearsal takes the one that its letter ordered."""
     day: date = found.mandate.dated if found.rehearsal else local(found.as_of).date()
     return letterhead_at(day)
-
-
-def _units() -> dict[int, str]:
-    """Districts by their code, as acts.units() has entered them."""
-    with shipped.LAI_CHAU.open(encoding="utf-8", newline="") as file:
-        return {int(row["code"]): row["name"] for row in csv.DictReader(file) if row["level"] == "district"}

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from campaigns import units
 from campaigns.audience import Chunk
 from campaigns.ledger.names import COPY_BEGIN, COPY_END
 from campaigns.sealing import CampaignKeys
@@ -52,7 +53,7 @@ class Preparing:
 
     def __call__(self, chunk: Chunk) -> Prepared:
         """One chunk."""
-        codes = {unit: self.units.get(unit.lower(), 0) for unit in set(chunk.units)}
+        codes = {unit: units.find(self.units, unit) for unit in set(chunk.units)}
         hashes = self.keys.number_hashes(chunk.numbers)
         columns = zip(chunk.lines, chunk.carriers, chunk.units, hashes, strict=True)
         ids = self.carriers

@@ -53,7 +53,7 @@ class Intake:
 
     keys: CampaignKeys
     carriers: Sequence[str]  # as the number table numbers them
-    units: Mapping[str, int]  # area as the list spells it, in small letters -> code
+    units: Mapping[str, int]  # spelling -> unit, as units.find looks it up
     lists: tuple[str, ...] = LISTS  # whoever is on one of them is suppressed
     cap: tuple[datetime, int] | None = None  # (when the wave opens, messages a person within 24 h)
 

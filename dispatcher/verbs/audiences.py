@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,11 @@ import typer
 from rich.table import Table
 
 from campaigns import audience
+from campaigns.headings import letter
 from campaigns.numbers import NumberTable
-from campaigns.terms import Verdict
+from campaigns.reports.files import whole_file
+from campaigns.sheets import Sheet, open_sheet
+from campaigns.terms import Problem, Verdict
 from config import data as shipped
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
@@ -20,6 +24,9 @@ FileName = Annotated[Path, typer.Argument(metavar="FILE", help="a list of recipi
 
 Column = Annotated[str, typer.Option(metavar="TITLE", help="the column of the numbers, by its title or letter")]
 SheetName = Annotated[str, typer.Option("--sheet", metavar="NAME", help="the sheet of a workbook")]
+
+PREVIEWED = 5
+"""Rows shown before a list is judged."""
 
 app = group("lists of recipients: look at one, take one in")
 
@@ -37,6 +44,7 @@ def look(
     """Print verdicts, carriers, and why rows were not accepted."""
     desk = desk_of(context)
     table = NumberTable.load(shipped.PREFIXES, shipped.PREFIX_CONVERSION)
+    columns = _preview(desk, file, table, column, sheet)
     found = audience.check_file(file, table, column=column, sheet=sheet)
     if explain is not None:
 
@@ -55,7 +63,61 @@ def look(
         by_carrier=found.by_carrier,
         reasons=found.reasons,
         converted=found.converted,
+        columns=columns,
     )
+
+
+def _preview(desk: Desk, file: Path, table: NumberTable, column: str, sheet: str) -> dict[str, str]:
+    """Which columns are read, and the first rows as they were understood: a wrong guess is seen before it matters."""
+    with open_sheet(file, column=column, sheet=sheet) as opened:
+        first = list(islice(opened.entries(), PREVIEWED))
+        named = {"number": _column_name(opened, opened.phone_column)}
+        if opened.unit_column is not None:
+            named["area"] = _column_name(opened, opened.unit_column)
+    desk.say("the numbers stand in column {column}", column=named["number"])
+    if "area" in named:
+        desk.say("the areas stand in column {column}", column=named["area"])
+    rows = Table(box=None, pad_edge=False)
+    for title in ("line", "number", "area", "verdict"):
+        rows.add_column(desk.words.say(title), justify="right" if title == "line" else "left")
+    for line, raw, area in first:
+        number, _, reason = table.read(raw)
+        rows.add_row(str(line), audience.shown(number, raw), area, desk.words.value(reason.verdict))
+    desk.out.print(rows)
+    return named
+
+
+def _column_name(opened: Sheet, place: int) -> str:
+    """Its letter, and its title where the list has one."""
+    title = opened.header[place] if place < len(opened.header) else ""
+    return f"{letter(place)} ({title})" if title else letter(place)
+
+
+@app.command("verdicts", cls=Verb, help="each row of an imported list with its verdict and reason, without numbers")
+def verdicts(
+    context: typer.Context,
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="the audience's id")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="the .csv to write")],
+    login: Login,
+) -> None:
+    """Write file, line, verdict, reason."""
+    from campaigns.ledger import audiences, lists, people  # noqa: PLC0415 - `check` needs no database
+    from dispatcher.verbs.ids import read_id  # noqa: PLC0415 - as above
+
+    desk = desk_of(context)
+    if out.exists():
+        raise Problem("{file} is there already: name another file for the reasons", file=out.name)
+    with desk.house() as house:
+        person = desk.person(house, login, "read")
+        with house.begin() as conn:
+            found = lists.audience(conn, read_id(wanted))
+            counts = audiences.verdict_counts(conn, found.id)
+            with whole_file(out) as draft, draft.open("wb") as file:
+                file.writelines(lists.verdict_lines(conn, found.id))
+            people.record(conn, person.login, "audience.verdicts", str(found.id))
+    desk.say("each row with its reason: {file}", file=out)
+    show_verdicts(desk, counts, sum(counts.values()))
+    desk.answer(audience=str(found.id), file=str(out), rows=sum(counts.values()), verdicts=counts)
 
 
 @app.command("import", cls=Verb, help="take a list into the ledger; numbers are sealed as they are stored")

@@ -135,6 +135,12 @@ def test_a_list_is_taken_in_by_somebody_who_may(town: Town, told: Told) -> None:
     found, _ = told()
     assert (found["rows"], found["verdicts"]) == (town.sample.rows, town.sample.verdicts)
     assert found["by_carrier"] == town.sample.by_carrier
+    told_rows = str(town.folder / "verdicts.csv")
+    assert town.run("audience", "verdicts", found["audience"], "--out", told_rows, by="an") == 0
+    assert told()[0]["verdicts"] == town.sample.verdicts
+    assert len(rows_of(told_rows)) == town.sample.rows
+    assert town.run("audience", "verdicts", found["audience"], "--out", told_rows, by="an") == 1
+    assert "is there already" in told()[1]
     again = ["audience", "import", str(town.list), "--campaign", CAMPAIGN, "--audience", found["audience"]]
     assert town.run(*again, by="an") == 1
     assert "already in this audience" in told()[1]
