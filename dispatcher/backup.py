@@ -1,8 +1,9 @@
-"""Backup and restore of an installation: database, journals and spool in one file, the keys in another.
+"""Backup and restore of an installation: database, journals, spool and papers in one file, the keys in another.
 
 The order is what makes an online backup whole: the spool before the database (a receipt is in one of the two), the
-journals after it (a window of the database has its lines). What comes back never replaces what is there: journals,
-spool and keys of the data folder are newer, and are the truth about what left since the backup.
+journals after it (a window of the database has its lines), and the papers of carrier orders after it too (each row has
+its file, as a file is sealed before its row is written and never taken away). What comes back never replaces what is
+there: journals, spool and keys of the data folder are newer, and are the truth about what left since the backup.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from config.settings import Settings
 from dispatcher import archives, assemble, crew, dump
 from dispatcher.archives import Archive
 from dispatcher.assemble import Site
+from dispatcher.orders import FOLDER as PAPERS
 from workers import journal, restart, spool
 
 DATABASE = "database.dump"
@@ -97,6 +99,8 @@ def _save(site: Site, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
             if not out.add(str(path.relative_to(data)), path):
                 put_away = path.parent / "sealed" / path.name
                 out.add(str(put_away.relative_to(data)), put_away)
+        for path in sorted((data / PAPERS).glob("*.sealed")):
+            out.add(str(path.relative_to(data)), path)
         out.finish(facts)
         sizes = {each["name"]: each["size"] for each in out.members}
     return {**facts, "members": len(sizes), "bytes": sum(sizes.values())}
@@ -191,11 +195,11 @@ def _bring_keys(folder: Path, archive: Archive, keys: Archive | None) -> None:
 
 
 def _bring_files(data: Path, archive: Archive) -> int:
-    """Journals and spool segments that are not here under any of their names; how many."""
+    """Journals, spool segments and papers that are not here under any of their names; how many."""
     added = 0
     for name in archive.names:
         target = data / name
-        if not name.startswith(("journals/", "spool/")) or _is_here(target):
+        if not name.startswith(("journals/", "spool/", f"{PAPERS}/")) or _is_here(target):
             continue
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         line = ""

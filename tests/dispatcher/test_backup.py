@@ -13,12 +13,14 @@ import tarfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from campaigns import keeping
 from campaigns.ledger import reading, recovery, schema
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome, Problem
@@ -26,6 +28,7 @@ from config.servers import Servers, binaries
 from config.settings import Settings, load
 from dispatcher import archives, assemble, backup, cli, dump, locks, words
 from dispatcher.assemble import Site
+from dispatcher.orders import FOLDER
 from tests.cluster import CAMPAIGN, Planned, open_house, start
 from tests.workers.older import Newer, recovered
 from tests.workers.stage import ACCOUNT, commit
@@ -35,6 +38,8 @@ from workers.journals import PUT_AWAY
 
 ROOT = Path(__file__).parents[2]
 N = 120
+PAPER = b"%PDF-1.7 signed" + bytes(1_500_000)
+"""A carrier's signed paper, of two sealed pieces."""
 
 
 @dataclass(slots=True)
@@ -73,6 +78,10 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
             newer.journal.window(claimed, intent)
             newer.journal.sending(intent.id, intent.lo, intent.lo + 4)
             house.folder("spool").joinpath(f"{ACCOUNT}~1-ab.seg").write_bytes(b"sealed")
+            paper = house.folder("incoming") / "cong-van-31.pdf"
+            paper.write_bytes(PAPER)
+            keeping.keep_file(house.folder(FOLDER), house.keyring, paper)
+            house.folder(FOLDER).joinpath(".half.part").write_bytes(b"still coming")
             made = backup.back_up(site, folder / "backup.tar")
             yield Origin(site, house, wave, folder / "backup.tar", made, newer.journal.name)
 
@@ -101,6 +110,7 @@ def test_a_backup_holds_all_but_the_keys(origin: Origin) -> None:
     found = members(origin.file)
     assert {"database.dump", "manifest.json", "journals/incarnation", f"journals/{origin.living}"} <= found.keys()
     assert f"spool/{ACCOUNT}~1-ab.seg" in found
+    assert [name for name in found if name.startswith("orders/")] == [f"orders/{sha256(PAPER).hexdigest()}.sealed"]
     assert [name for name in found if name.startswith("journals/sealed/")]
     assert not [name for name in found if "key" in name]
     assert members(origin.keys).keys() == {"manifest.json", "keys/installation.key", f"keys/{CAMPAIGN}.key"}
@@ -177,6 +187,8 @@ def test_an_empty_folder_becomes_the_installation(origin: Origin, tmp_path: Path
         changed = [after[number] for number in after if after[number] != before[number]]
         assert set(changed) == {1}  # the open window: its journal is a copy made while its writer lived
         assert len(changed) == 10
+        papers = keeping.pieces(house.folder(FOLDER), house.keyring, sha256(PAPER).hexdigest())
+        assert b"".join(papers) == PAPER  # opens with the keys that came apart
         with psycopg.connect(site.app) as conn:
             row = conn.execute("SELECT state::text FROM wave WHERE id = %s", (origin.wave.id,)).fetchone()
             assert row == ("paused",)
