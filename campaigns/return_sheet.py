@@ -32,6 +32,7 @@ LETTER = {name: chr(ord("A") + at) for at, name in enumerate(COLUMNS)}
 DOCUMENT, METHOD, HEAD, TOTAL, FIRST = 6, 7, 10, 11, 12  # rows, from 1
 SPARE = 40  # empty rows below the prefilled ones
 FACTS = ("Nhà mạng", "Yêu cầu", "Nội dung (SHA-256)")
+HEAD_HEIGHT = 34.0  # pt
 WIDTHS = (8, 14, 26, 14, 14, 18, 18, 18, 18, 16, 14)
 CSV_BYTES = 5_000_000
 CSV_HEADS: Mapping[str, str] = {
@@ -70,7 +71,8 @@ def write_template(plan: OrderPlan, order: int, out: Path) -> Path:
 
 def _fill(book: Any, page: Any, plan: OrderPlan) -> None:
     locked = {"valign": "vcenter", "font_name": "Times New Roman", "font_size": 12}
-    bold, plain = book.add_format({**locked, "bold": True, "text_wrap": True}), book.add_format(locked)
+    bold, plain = book.add_format({**locked, "bold": True}), book.add_format(locked)
+    heads = book.add_format({**locked, "bold": True, "text_wrap": True, "border": 1, "align": "center"})
     edged = {**locked, "locked": False, "border": 1, "bg_color": "#FFFBE6"}
     looks = {"figure": book.add_format({**edged, "num_format": "0"}), "words": book.add_format(edged),
              "day": book.add_format({**edged, "num_format": "dd/mm/yyyy"})}  # fmt: skip
@@ -86,10 +88,17 @@ def _fill(book: Any, page: Any, plan: OrderPlan) -> None:
         page.write_string(row - 1, 0, head, plain)
         page.write_blank(row - 1, 3, None, looks["words"])
     for column, head in enumerate(HEADS.values()):
-        page.write_string(HEAD - 1, column, head, bold)
-    page.write_string(TOTAL - 1, 0, "Tổng", bold)
+        page.write_string(HEAD - 1, column, head, heads)
+    page.set_row(HEAD - 1, HEAD_HEIGHT)  # two lines: programs that do not measure show one
+    page.write_string(TOTAL - 1, 0, "Tổng", heads)
+    for column in range(1, COLUMNS.index(FIGURES[0])):
+        page.write_blank(TOTAL - 1, column, None, heads)
     _inputs(page, plan, looks)
     page.freeze_panes(TOTAL, 0)
+    page.set_landscape()
+    page.set_paper(9)  # A4
+    page.fit_to_pages(1, 0)
+    page.repeat_rows(HEAD - 1)
     page.protect("", {"format_columns": True, "select_locked_cells": True})
 
 

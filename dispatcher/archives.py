@@ -18,7 +18,9 @@ from typing import IO, Any
 from campaigns.terms import Problem
 
 MANIFEST = "manifest.json"
-NAMES = re.compile(r"(?:database\.dump|manifest\.json|(?:journals|spool|keys|orders)/(?:sealed/|loaded/)?[A-Za-z0-9][\w.~-]*)")
+NAMES = re.compile(
+    r"(?:database\.dump|manifest\.json|(?:journals|spool|keys|orders)/(?:sealed/|loaded/)?[A-Za-z0-9][\w.~-]*)"
+)
 FORMAT = 1
 MANIFEST_BYTES = 64 << 20
 

@@ -21,7 +21,8 @@ from campaigns.ledger.orders import Order
 from campaigns.ledger.people import Person
 from campaigns.ledger.returns import Arrival, Version
 from campaigns.order import Standing, Terms, make_plan, standing
-from campaigns.reports.words import HANOI, local
+from campaigns.reports.reminder import reminder
+from campaigns.reports.words import HANOI, local, short_day
 from campaigns.return_checks import check
 from campaigns.returns import Return
 from campaigns.terms import Problem
@@ -55,14 +56,21 @@ def draft(
     with house.begin() as conn:
         campaign, version = registry.get_campaign(conn, name)
         wanted = carriers or [sender.carrier for sender in campaign.senders]
+        due = approvals_due(terms, house.settings.second_approval_above, rehearsal=rehearsal)
         return [
             orders.draft(
                 conn,
                 make_plan(campaign, version, carrier, names.get(carrier, carrier), terms, rehearsal=rehearsal),
                 author,
+                approvals_due=due,
             )
             for carrier in wanted
         ]
+
+
+def approvals_due(terms: Terms, above: int, *, rehearsal: bool) -> int:
+    """Two persons above the configured reach, as for a wave; without a published number it counts as above."""
+    return 2 if not rehearsal and (terms.published is None or terms.published > above) else 1
 
 
 def issue(
@@ -308,6 +316,15 @@ def looks(house: House, campaign: str = "", now: datetime | None = None) -> list
     """All orders with their standing."""
     with house.begin() as conn:
         return [look(conn, order, now) for order in orders.all_orders(conn, campaign)]
+
+
+def reminders(house: House, campaign: str = "", now: datetime | None = None) -> list[tuple[Look, str]]:
+    """Whom to remind on this day, each with the words for it."""
+    return [
+        (each, reminder(each.order.plan, each.order.number, short_day(each.order.dated or each.order.plan.deadline),
+                        each.standing))
+        for each in looks(house, campaign, now) if each.standing.chase
+    ]  # fmt: skip
 
 
 def remember(house: House, who: str, act: str, order: int, **details: object) -> None:

@@ -1,4 +1,4 @@
-"""The sweeper only rings: whatever Redis forgot is rung again from the ledger every few seconds."""
+"""The sweeper only rings: whatever Redis forgot, every few seconds; and, once a day, for carriers that are late."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import psycopg
 import redis
 
 from campaigns.ledger import halts, shares
+from workers.chasing import Chaser
 from workers.house import House, crash_point
 from workers.queues import ring_account, ring_books
 
@@ -27,9 +28,11 @@ def sweep(house: House) -> int:
 
 def run(house: House, stop: threading.Event) -> None:
     """Sweep until told to stop; a database or Redis that is away costs one round."""
+    chaser = Chaser()
     while not stop.is_set():
         try:
             sweep(house)
+            chaser.look(house)
         except (psycopg.OperationalError, redis.RedisError) as error:
             log.warning("sweeper: %s is away", type(error).__module__.split(".", maxsplit=1)[0])
         stop.wait(house.times.ring)

@@ -137,7 +137,8 @@ def _report(paper: Any, plan: OrderPlan, issue: Issue) -> None:
     )
     ways = "- Số liệu gửi bằng tệp mẫu (.xlsx hoặc .csv) kèm theo"
     if issue.code:
-        paragraph = decree30.write(paper, f"{ways}, hoặc nhập trực tuyến tại {issue.url}; mã nộp báo cáo: ")
+        decree30.write(paper, f"{ways}, hoặc nhập trực tuyến tại {issue.url}.")
+        paragraph = decree30.write(paper, "- Mã nộp báo cáo: ")  # of its own: a long code would tear a line apart
         decree30.add(paragraph, issue.code.replace("-", "\u2011"), bold=True)  # a code stays on one line
         decree30.add(paragraph, " (chỉ dùng cho yêu cầu này, giao cho người lập báo cáo của doanh nghiệp).")
     else:

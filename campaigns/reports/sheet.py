@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from campaigns.reports.words import VERDICT_WORDS, clock_day, short_day
 
 COUNT = "#,##0"  # Excel shows the reader's own thousands sign
 SHARE = "0.0%"
+A4 = 9  # as the format numbers papers
+LINE = 15.0  # pt, one line of words at 11 pt
 
 
 def write_sheet(figures: ReportFigures, out: Path) -> Path:
@@ -61,9 +64,14 @@ class _Book:
     def page(self, name: str, widths: Sequence[float], rows: Iterable[_Row]) -> None:
         """Add a sheet with these rows."""
         page = self._book.add_worksheet(name)
+        page.set_landscape()
+        page.set_paper(A4)
+        page.fit_to_pages(1, 0)  # printed whole in its width, on as many pages as it has rows
         for column, width in enumerate(widths):
             page.set_column(column, column, width)
         for at, row in enumerate(rows):
+            if row.wrap:  # programs that do not measure wrapped words show one line of them
+                page.set_row(at, LINE * max(map(_lines, row.cells, widths)))
             for column, value in enumerate(row.cells):
                 self._cell(page, (at, column), value, row)
 
@@ -79,6 +87,11 @@ class _Book:
             look = {"bold": row.bold, "text_wrap": row.wrap, "valign": "vcenter", "num_format": shape}
             self._looks[key] = self._book.add_format(look)
         return self._looks[key]
+
+
+def _lines(value: object, width: float) -> int:
+    """Lines that words take in a column of so many characters; a little room is left, as words break early."""
+    return ceil(len(value) * 1.15 / width) if isinstance(value, str) and value else 1
 
 
 def _bands(figures: ReportFigures) -> list[_Row]:

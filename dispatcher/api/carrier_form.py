@@ -37,7 +37,8 @@ from workers.house import House
 router = APIRouter(tags=["carriers"])
 
 SPARE = 3  # empty rows below the ordered days; longer returns come as a workbook
-FIELDS = 400
+DAYS = 186  # rows of the table: half a year of wave days
+FIELDS = 20 + (DAYS + SPARE) * (3 + len(FIGURES))
 ROOM = Room(MOST_BYTES, files=("file", "paper"), parts=FIELDS, cut=True)
 STYLE = """
 body{font:17px/1.5 'Noto Sans','Segoe UI',Arial,sans-serif;color:#1b2230;background:#faf8f3;margin:0}
@@ -51,6 +52,7 @@ th{font-weight:600;vertical-align:bottom}td input{width:5.7rem}td input.unit{wid
 button{font:inherit;font-weight:600;margin-top:1.2rem;padding:.5rem 1.2rem;color:#fff;background:#2b2f77;border:0}
 :focus-visible{outline:3px solid #ffc83d;outline-offset:2px;box-shadow:0 0 0 2px #1b2230}
 .bad{border-left:5px solid #b3261e;padding:.6rem 1rem;background:#fff}.good{border-left:5px solid #2e7d32}
+.bad p{margin:.2rem 0}.en{color:#4b5563;font-size:.9rem}tr.failed td{background:#fff3d6}
 .good{padding:.6rem 1rem;background:#fff}
 pre{font:inherit;white-space:pre-wrap;background:#fff;padding:.8rem;border:1px solid #c9c4b5}
 """
@@ -146,7 +148,7 @@ def _incoming(upload: Upload, request: Request, serial: int) -> Incoming:
 def _values(said: Mapping[str, str]) -> dict[str, Any]:
     """The form's fields as a return; rows without a figure are left out."""
     rows = []
-    for at in range(FIELDS):
+    for at in range(DAYS + SPARE):
         if f"r{at}_wave" not in said:
             break
         row = {name: said.get(f"r{at}_{name}", "") for name in ("wave", "day", "unit", *FIGURES)}
@@ -169,9 +171,11 @@ def _page(body: str, status: int = 200) -> HTMLResponse:
 
 
 def _refused(problem: Problem, rest: str) -> HTMLResponse:
-    said = escape(words.speak("vi").problem(problem)).replace("\n", "<br>")
+    said, english = (escape(words.speak(each).problem(problem)).replace("\n", "<br>") for each in ("vi", "en"))
     status, _ = status_of(problem)
-    return _page(f'<p class="bad" role="alert">{said}</p>{rest}', status)
+    return _page(
+        f'<div class="bad" role="alert"><p>{said}</p><p lang="en" class="en">{english}</p></div>{rest}', status
+    )
 
 
 def _ask() -> str:
@@ -195,7 +199,7 @@ def _form(order: Order, code: str, said: Mapping[str, str]) -> str:
         + '<label for="paper">Bản chụp văn bản đã ký (.pdf, ảnh; tối đa 50 MB)</label>'
         '<input type="file" id="paper" name="paper"><h2>2. Số liệu: nhập tại đây</h2>'
         "<p>Chỉ gõ chữ số. Số liệu không có thì để trống, không ghi 0. Dòng tổng: thuê bao ghi số của đợt lớn nhất.</p>"
-        f'<div class="scroll"><table>{_heads()}{_total(said)}{_rows(order, said)}</table></div>'
+        f'{_more_days(order)}<div class="scroll"><table>{_heads()}{_total(said)}{_rows(order, said)}</table></div>'
         '<h2>hoặc gửi tệp mẫu đã điền (.xlsx, .csv)</h2><label for="file">Tệp mẫu (khi có tệp, bảng trên được bỏ '
         'qua)</label><input type="file" id="file" name="file"><br><button>Nộp báo cáo</button></form>'
     )
@@ -226,8 +230,15 @@ def _rows(order: Order, said: Mapping[str, str]) -> str:
         for wave in order.plan.waves
         for n in range((wave.until - wave.date).days + 1)
     ]
-    rows = [*days[:31], *[("", "")] * SPARE]
+    rows = [*days[:DAYS], *[("", "")] * SPARE]
     return "".join(_row(at, wave, day, said) for at, (wave, day) in enumerate(rows))
+
+
+def _more_days(order: Order) -> str:
+    """What to do where the table would be too long."""
+    n = sum((wave.until - wave.date).days + 1 for wave in order.plan.waves)
+    words = f"Yêu cầu có {n} ngày nhắn tin, bảng dưới có {DAYS} ngày đầu; nhiều hơn thì gửi tệp mẫu ở cuối trang."
+    return f'<p class="bad">{words}</p>' if n > DAYS else ""
 
 
 def _row(at: int, wave: str, day: str, said: Mapping[str, str]) -> str:
@@ -254,8 +265,10 @@ def _cell(prefix: str, name: str, row: str, said: Mapping[str, str]) -> str:
 def _taken(order: Order, version: Version, *, new: bool) -> str:
     verb = "Đã nhận" if new else "Số liệu này đã được nhận từ trước"
     rows = "".join(
-        f"<tr><td>{escape(HEADS[each.column])}</td><td>{_value(version, each.column)}</td>"
-        f"<td>{ {OK: '✓', FAILED: '▲'}.get(each.verdict, '·') }</td><td>{escape(each.vi)}</td></tr>"
+        f"<tr{' class=failed' if each.verdict == FAILED else ''}><td>{escape(HEADS[each.column])}</td>"
+        f"<td>{_value(version, each.column)}</td>"
+        f"<td>{ {OK: '✓', FAILED: '▲'}.get(each.verdict, '·') }</td><td>{escape(each.vi)}"
+        f'<div lang="en" class="en">{escape(each.en)}</div></td></tr>'
         for each in version.findings
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in version.notes)

@@ -53,7 +53,7 @@ def show_list(desk: Desk, looks: Sequence[Look]) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("campaign", "carrier", "id", "state", "letter", "figures due", "days left", "return", "checks", ""):
         side: Literal["right", "left"] = "right" if title == "days left" else "left"
-        table.add_column(desk.words.say(title) if title else "", justify=side, no_wrap=title == "id")
+        table.add_column(desk.words.say(title) if title else "", justify=side, no_wrap=title in {"id", ""})
     for each in looks:
         order = each.order
         table.add_row(

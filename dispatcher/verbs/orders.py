@@ -14,7 +14,7 @@ import typer
 from campaigns.ledger import orders
 from campaigns.ledger.orders import Order
 from campaigns.ledger.people import Person
-from campaigns.order import MEDIA
+from campaigns.order import MEDIA, OrderState
 from campaigns.terms import Problem
 from dispatcher import orders as acts
 from dispatcher.orders import Incoming
@@ -91,6 +91,8 @@ def approve(
             with house.begin() as conn:
                 done.append(orders.approve(conn, found.id, person, plan_hash=digest or found.plan_hash))
             desk.say("{carrier}: {state}", carrier=found.plan.carrier_name, state=done[-1].state)
+            if done[-1].state is OrderState.DRAFTED:
+                desk.say("above the configured reach: one more person must approve", style="yellow")
     desk.answer(orders=[as_json(each) for each in done])
 
 
@@ -290,6 +292,25 @@ def names(
         found = acts.looks(house, campaign, acts.noon(_day(today)) if today else None)
     show_list(desk, found)
     desk.answer(orders=[as_json(each.order, each) for each in found])
+
+
+@app.command("remind", cls=Verb, help="the words with which silent and late carriers are reminded, to be sent by hand")
+def remind(
+    context: typer.Context,
+    campaign: Annotated[str, typer.Option(metavar="NAME", help="of this campaign only")] = "",
+    today: Annotated[str, typer.Option(metavar="DAY", help="as it will stand on this day, 2024-08-06")] = "",
+) -> None:
+    """Print one text for each carrier that is to be called today."""
+    desk = desk_of(context)
+    with desk.house() as house:
+        found = acts.reminders(house, campaign, acts.noon(_day(today)) if today else None)
+    for each, text in found:
+        desk.say("{carrier} ({id}):", carrier=each.order.plan.carrier_name, id=str(each.order.id), style="bold")
+        desk.out.print(text, soft_wrap=True, markup=False, highlight=False)
+        desk.out.print()
+    if not found:
+        desk.say("no carrier is to be reminded on this day")
+    desk.answer(reminders=[as_json(each.order, each) | {"text": text} for each, text in found])
 
 
 @app.command("show", cls=Verb, help="one order: its plan, its life, every version of its return")

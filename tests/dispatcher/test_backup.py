@@ -38,8 +38,7 @@ from workers.journals import PUT_AWAY
 
 ROOT = Path(__file__).parents[2]
 N = 120
-PAPER = b"%PDF-1.7 signed" + bytes(1_500_000)
-"""A carrier's signed paper, of two sealed pieces."""
+PAPER = b"%PDF-1.7 signed" + bytes(1_500_000)  # a carrier's signed paper, of two sealed pieces
 
 
 @dataclass(slots=True)
@@ -78,8 +77,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
             newer.journal.window(claimed, intent)
             newer.journal.sending(intent.id, intent.lo, intent.lo + 4)
             house.folder("spool").joinpath(f"{ACCOUNT}~1-ab.seg").write_bytes(b"sealed")
-            paper = house.folder("incoming") / "cong-van-31.pdf"
-            paper.write_bytes(PAPER)
+            (paper := house.folder("incoming") / "cong-van-31.pdf").write_bytes(PAPER)
             keeping.keep_file(house.folder(FOLDER), house.keyring, paper)
             house.folder(FOLDER).joinpath(".half.part").write_bytes(b"still coming")
             made = backup.back_up(site, folder / "backup.tar")
@@ -187,8 +185,7 @@ def test_an_empty_folder_becomes_the_installation(origin: Origin, tmp_path: Path
         changed = [after[number] for number in after if after[number] != before[number]]
         assert set(changed) == {1}  # the open window: its journal is a copy made while its writer lived
         assert len(changed) == 10
-        papers = keeping.pieces(house.folder(FOLDER), house.keyring, sha256(PAPER).hexdigest())
-        assert b"".join(papers) == PAPER  # opens with the keys that came apart
+        assert b"".join(keeping.pieces(house.folder(FOLDER), house.keyring, sha256(PAPER).hexdigest())) == PAPER
         with psycopg.connect(site.app) as conn:
             row = conn.execute("SELECT state::text FROM wave WHERE id = %s", (origin.wave.id,)).fetchone()
             assert row == ("paused",)
