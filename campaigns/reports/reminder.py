@@ -5,7 +5,6 @@ from __future__ import annotations
 from campaigns.order import OrderPlan, Standing
 from campaigns.reports.words import short_day
 
-
 WHAT = (
     "Số liệu gồm: thuê bao, bản tin, tin nhắn quy đổi, số đã đến máy, số không đến máy theo lý do, theo từng đợt và "
     "ngày; gửi bằng tệp mẫu kèm công văn hoặc nhập trực tuyến theo địa chỉ và mã ghi trong công văn, kèm bản chụp văn "
@@ -39,7 +38,7 @@ def _state(letter: str, due: str, standing: Standing) -> str:
     if standing.overdue:
         return (
             f"Đến nay đã quá hạn báo cáo {-standing.days_left} ngày (hạn: {due}), chưa nhận được kết quả theo {letter}."
-            " Đề nghị doanh nghiệp gửi kết quả ngay trong ngày; nếu có vướng mắc, đề nghị nêu rõ lý do và thời điểm gửi."
+            " Đề nghị doanh nghiệp gửi kết quả ngay trong ngày; nếu có vướng mắc, đề nghị nêu rõ lý do, thời điểm gửi."
         )
     left = f"còn {standing.days_left} ngày" if standing.days_left else "hết hôm nay"
     silent = (
