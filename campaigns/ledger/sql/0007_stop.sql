@@ -18,7 +18,7 @@ CREATE UNIQUE INDEX halt_open ON halt ((true)) WHERE lifted_at IS NULL;
 GRANT SELECT, INSERT, UPDATE (asked_by, asked_why, asked_at, lifted_by, lifted_why, lifted_at) ON halt TO {app};
 
 -- T1 looks at installation.locked_reason. Its line of the kill switch stays for as long as the row is open.
-CREATE FUNCTION stop_all(p_by text, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION stop_all(p_by text, p_reason text) RETURNS boolean LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     made bigint; said text := regexp_replace(p_reason, '\s+', ' ', 'g');
 BEGIN
@@ -30,7 +30,7 @@ BEGIN
     PERFORM pg_notify('dispatcher', '{}');
     RETURN true;
 END $$;
-CREATE FUNCTION keep_stop() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_stop() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM halt WHERE lifted_at IS NULL) THEN
         RAISE EXCEPTION 'the kill switch is on: two persons lift it' USING ERRCODE = 'check_violation';
