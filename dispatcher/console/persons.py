@@ -26,7 +26,7 @@ def _page(call: Call, link: str, login: str, wrong: str, status: int = 200) -> R
     with call.house.begin() as conn:
         rows = conn.execute(ROWS).fetchall()
     return show(
-        call, "people.html", status, rows=rows, link=link, invited=login, wrong=wrong, hours=logins.INVITED_HOURS
+        call, "people.html", status, rows=rows, link=link, invited=login, wrong=wrong, good_for=logins.INVITED_HOURS
     )
 
 
