@@ -33,12 +33,40 @@ _USUAL: Final = re.compile(
     rb"(?:\x00\x1e\x00(.)([!-~]{1,64})\0)?(?:\x04\x27\x00\x01.)?",
     re.DOTALL,
 )
+_VIETNAM: Final = b"84"
 _codes: dict[tuple[bytes, bytes], tuple[Outcome, str]] = {}
 _MOST_CODES: Final = 10_000
 
 
+_Shape = tuple[bytes, int, int, int, bytes, bytes, int, int, bytes, tuple[Outcome, str]]
+_shapes: dict[int, _Shape] = {}
+"""Length -> the last deliver_sm of it: most of the next ones differ in their number and their id only."""
+_MOST_SHAPES: Final = 100
+_receipt = tuple.__new__
+
+
 def usual(body: bytes) -> Receipt | None:
     """The receipt of a deliver_sm of the usual form; None: let `read` look."""
+    shape = _shapes.get(len(body))
+    if shape is not None:
+        head, end, start, stop, first, second, again, over, tail, said = shape
+        ref = body[start:stop]
+        if (
+            body[again:over] == ref
+            and body[over:] == tail
+            and body[stop:again] == second
+            and body[end:start] == first
+            and body.startswith(head)
+            and body[len(head) : end].isdigit()
+            and ref.isalnum()
+        ):
+            number = int(body[len(head) - len(_VIETNAM) : end])
+            return _receipt(Receipt, (said[0], said[1], "", ref.decode("ascii"), number))
+    return _matched(body)
+
+
+def _matched(body: bytes) -> Receipt | None:
+    """By the pattern; what is between number and ids is remembered."""
     found = _USUAL.fullmatch(body)
     if found is None:
         return None
@@ -50,7 +78,19 @@ def usual(body: bytes) -> Receipt | None:
             return None
         ref = tlv
     said = _codes.get((state, err)) or _said(state, err)
-    return Receipt(said[0], said[1], "", ref.decode("ascii"), int(source)) if said else None
+    if said is None:
+        return None
+    if tlv is not None and found[4] == tlv:
+        _remember(body, found, said)
+    return Receipt(said[0], said[1], "", ref.decode("ascii"), int(source))
+
+
+def _remember(body: bytes, found: re.Match[bytes], said: tuple[Outcome, str]) -> None:
+    if len(_shapes) >= _MOST_SHAPES:
+        _shapes.clear()
+    (begin, end), (start, stop), (again, over) = found.span(1), found.span(4), found.span(8)
+    head, first, second = body[: begin + len(_VIETNAM)], body[end:start], body[stop:again]
+    _shapes[len(body)] = head, end, start, stop, first, second, again, over, body[over:], said
 
 
 def _said(state: bytes, err: bytes) -> tuple[Outcome, str] | None:

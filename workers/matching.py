@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 
 from campaigns.ledger import logbook, receipts
-from campaigns.ledger.logbook import Line
+from campaigns.ledger.logbook import Line, Told
 from campaigns.ledger.receipts import NO_NUMBER, Named, Place
 from campaigns.message import parse_reference
 from campaigns.terms import Receipt
 from workers.house import House
+from workers.spool import Places
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,36 @@ def write_lines(conn: psycopg.Connection, found: Sequence[tuple[Receipt, Place]]
     for wave, rows in lines.items():
         for lo in range(0, len(rows), AT_ONCE):
             logbook.append(conn, wave, rows[lo : lo + AT_ONCE])
+
+
+def write_places(conn: psycopg.Connection, account: str, places: Sequence[Places]) -> set[int]:
+    """Append receipts whose place their receiver knew, as safe as our own reference; the windows that were taken.
+
+    Taken is a window of this account that is in this database: an older copy may not know it yet.
+    """
+    waves = receipts.waves_of_windows(conn, account, list({each.window for each in places}))
+    told: dict[int, list[Told]] = {}
+    for window, _, tails in places:
+        if window in waves:
+            told.setdefault(waves[window], []).append((window, tails))
+    for wave, windows in told.items():
+        for some in _chunks(windows):
+            logbook.append_receipts(conn, wave, some)
+    return set(waves)
+
+
+def _chunks(windows: Sequence[Told]) -> Iterator[list[Told]]:
+    """Together until they are as many receipts as a chunk holds."""
+    some: list[Told] = []
+    count = 0
+    for each in windows:
+        some.append(each)
+        count += len(each[1])
+        if count >= AT_ONCE:
+            yield some
+            some, count = [], 0
+    if some:
+        yield some
 
 
 def _as_it_came(receipt: Receipt) -> list[str]:

@@ -30,8 +30,9 @@ from workers.health import Health
 from workers.house import House, crash_point
 from workers.journal import Journal
 from workers.poison import park
+from workers.recent import Recent
 from workers.restart import take_in
-from workers.spool import Spool, SpoolFull
+from workers.spool import Places, Spool, SpoolFull
 from workers.telling import Telling
 from workers.throttle import Rate
 from workers.uncertain import Questions
@@ -65,6 +66,7 @@ class Sending:
             house.database, account.name, self.worker, rate=self.pace, share=house.times.share,
             stop_file=house.settings.kill_switch_file, journals=house.folder("journals"),
         )  # fmt: skip
+        self.recent = Recent()
         self.mac_key = house.keyring.mac_key("reference")
         self.journal: Journal
         self._incarnation = 0
@@ -316,11 +318,19 @@ class Sending:
         """Receipts that came on the carrier's own connection; raises when they cannot be kept."""
         crash_point("C11")
         try:
-            await self._spool.store(events)
+            await self._spool.store(events, self._places(events))
         except SpoolFull:
             log.exception("receipts refused: no room in the spool")
             raise
         crash_point("C12")
+
+    def _places(self, events: Sequence[Callback | bytes]) -> list[Places]:
+        """Where those of them belong whose answer this process remembers."""
+        try:
+            return self.recent.places(self.provider.receipts_of(events)) if self.recent else []
+        except Exception as error:  # noqa: BLE001 - bytes from outside; they are kept, and read again by the loader
+            log.warning("receipts that cannot be read on their way in: %s", type(error).__name__)
+            return []
 
     async def _database(self) -> psycopg.AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:

@@ -20,8 +20,8 @@ from campaigns.terms import Receipt
 from providers.base import Provider
 from workers import spool
 from workers.house import House, crash_point
-from workers.matching import Matcher, write_lines
-from workers.spool import Arrived
+from workers.matching import Matcher, write_lines, write_places
+from workers.spool import Arrived, Places
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +48,27 @@ class Group:
     account: str
     at: datetime
     raw: bytes
-    events: list[Arrived]
+    size: int  # its events
+    events: list[Arrived]  # none as long as all their places are known
     told: list[list[Receipt] | None]  # of each event; None: unreadable
+    places: list[Places] = field(default_factory=list)  # of events that are not read: their place is said to be known
+    placed: set[int] = field(default_factory=set)  # events that are in the log by such a place
     unknown: dict[int, list[Receipt]] = field(default_factory=dict)  # event -> its receipts without a message yet
     until: float = 0.0  # monotonic; then unknown events are stored as such
     look_at: float = 0.0
 
     def verdicts(self, unknown: Container[int]) -> list[str]:
         """What became of each event."""
+        if len(self.placed) == self.size:
+            return ["matched"] * self.size
         return [
-            "unreadable" if told is None else "unknown" if at in unknown else "matched" if told else "ignored"
+            "unreadable"
+            if told is None
+            else "unknown"
+            if at in unknown
+            else "matched"
+            if told or at in self.placed
+            else "ignored"
             for at, told in enumerate(self.told)
         ]
 
@@ -103,7 +114,7 @@ class Settler:
             crash_point("C13")
         self._put_away(new)
         self._clear_away(now)
-        return sum(len(group.events) for group in groups)
+        return sum(group.size for group in groups)
 
     def _next(self, now: float) -> list[Path]:
         """Segments for one transaction; few while the fold is late."""
@@ -139,14 +150,34 @@ class Settler:
         at = datetime.now(UTC)
         try:
             at = receipts.at(group.at)
-            events = spool.opened(self._house.keyring.open(group.raw, account.encode()))
-            told = _printable(self._provider(account).receipts_of(events))
+            size, places = self._known(account, group)
+            if size and size == sum(len(each.events) for each in places):
+                return Group(account, at, group.raw, size, [], [[]] * size, places)
+            events = self._events(account, group.raw)
+            told = self._told(account, events, {at for each in places for at in each.events})
         except Exception as error:  # noqa: BLE001 - a file from a disk, keys and settings that may have changed
             log.warning("account %s: receipts that cannot be read: %s", account, type(error).__name__)
-            return Group(account, at, group.raw, [b""], [None])
+            return Group(account, at, group.raw, 1, [b""], [None])
         if None in told:
             log.warning("account %s: %d receipts that cannot be read", account, told.count(None))
-        return Group(account, at, group.raw, events, told)
+        return Group(account, at, group.raw, len(events), events, told, places)
+
+    def _events(self, account: str, raw: bytes) -> list[Arrived]:
+        return spool.opened(self._house.keyring.open(raw, account.encode()))
+
+    def _known(self, account: str, group: spool.Group) -> tuple[int, list[Places]]:
+        if not group.places:
+            return 0, []
+        return spool.known(self._house.keyring.open(group.places, account.encode() + spool.PLACES))
+
+    def _told(self, account: str, events: Sequence[Arrived], known: Container[int]) -> list[list[Receipt] | None]:
+        """What events say; nothing of those whose place is known."""
+        rest = [at for at in range(len(events)) if at not in known]
+        said = _printable(self._provider(account).receipts_of([events[at] for at in rest]))
+        told: list[list[Receipt] | None] = [[]] * len(events)
+        for at, each in zip(rest, said, strict=True):
+            told[at] = each
+        return told
 
     def _provider(self, account: str) -> Provider:
         if account not in self._providers:
@@ -162,6 +193,7 @@ class Settler:
         groups = [*new, *due]
         with self._house.begin() as conn:
             receipts.prefer_indexes(conn)
+            self._place(conn, new)
             unknown = self._match(conn, groups, now, ending=ending)
             done = [
                 (group, left)
@@ -173,6 +205,25 @@ class Settler:
             group.unknown, group.look_at = left, now + LOOK_AGAIN
         for group, _ in done:
             group.until = 0.0
+
+    def _place(self, conn: psycopg.Connection, groups: Sequence[Group]) -> None:
+        """Write receipts whose place is known; those of windows that are not here are read, and matched like any."""
+        for account in {group.account for group in groups if group.places}:
+            mine = [group for group in groups if group.account == account]
+            here = write_places(conn, account, [each for group in mine for each in group.places])
+            for group in mine:
+                group.placed = {at for window, events, _ in group.places if window in here for at in events}
+                if len(group.placed) < sum(len(each.events) for each in group.places):
+                    self._read_again(group)
+
+    def _read_again(self, group: Group) -> None:
+        """What its places say is not true of this database: only what was written is not asked for."""
+        try:
+            group.events = group.events or self._events(group.account, group.raw)
+            group.told = self._told(group.account, group.events, group.placed)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.warning("account %s: receipts that cannot be read: %s", group.account, type(error).__name__)
+            group.size, group.events, group.told, group.placed = 1, [b""], [None], set()
 
     def _match(
         self, conn: psycopg.Connection, groups: Sequence[Group], now: float, *, ending: bool
@@ -220,7 +271,7 @@ class Settler:
             else:
                 self._held.pop(path, None)
                 spool.put_away(path)
-        self._held_events = sum(len(group.events) for of in self._held.values() for group in of)
+        self._held_events = sum(group.size for of in self._held.values() for group in of)
 
     def _clear_away(self, now: float) -> None:
         if now - self._cleared_at > CLEAR_EVERY:

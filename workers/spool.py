@@ -26,8 +26,10 @@ from workers.locks import writer_is_dead
 OPEN, READY = ".open", ".seg"
 LOADED = "loaded"
 SEGMENT_BYTES = 4 * 1024 * 1024
-MARK = b"SPL2"  # begins a segment of groups; read as the length of an older segment's event it would be 1.4 GB
-HEAD = struct.Struct(">Id")  # length of the sealed group, unix time
+MARK = b"SPL3"  # begins a segment of groups; read as the length of an older segment's event it would be 1.4 GB
+FRAME = struct.Struct(">IId")  # lengths of the sealed group and of its sealed places, unix time
+OLDER = b"SPL2"  # of groups without places
+HEAD = struct.Struct(">Id")  # length of the sealed group or event, unix time
 ROOM_BYTES = 64 * 1024 * 1024  # less free disk than this: take nothing more
 
 Arrived = Callback | bytes
@@ -51,6 +53,21 @@ class Group(NamedTuple):
 
     at: float
     raw: bytes  # sealed
+    places: bytes = b""  # sealed for PLACES; empty where nothing was known
+
+
+class Places(NamedTuple):
+    """Receipts of a group that belong to one window, by the writer's own memory."""
+
+    window: int
+    events: list[int]  # their positions in the group
+    tails: list[str]  # as lines of the log, from the index on: "index outcome ref code", plain words
+
+
+PLACES = b"~places"
+"""After the account in the associated data of sealed places."""
+_decode_places = msgspec.msgpack.Decoder(tuple[int, list[Places]]).decode
+Waiting = tuple[Sequence[Arrived], Sequence[Places], "asyncio.Future[None]"]
 
 
 class Spool:
@@ -59,7 +76,7 @@ class Spool:
     def __init__(self, folder: Path, account: str, seal: Seal, *, age: float = 0.2, limit: int = 1 << 30) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._account, self._seal, self._age, self._limit = folder, account, seal, age, limit
-        self._waiting: list[tuple[Sequence[Arrived], asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._fd = -1
         self._path = folder
@@ -69,12 +86,12 @@ class Spool:
         if not os.access(folder, os.W_OK):
             raise SpoolFull(f"spool folder {folder} is not writable")
 
-    async def store(self, events: Sequence[Arrived]) -> None:
-        """Returns when the events are on the disk. Raises SpoolFull."""
+    async def store(self, events: Sequence[Arrived], places: Sequence[Places] = ()) -> None:
+        """Returns when the events are on the disk, and what is known of where they belong. Raises SpoolFull."""
         self._check_room()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((events, done))
+        self._waiting.append((events, places, done))
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._commit())
         await done
@@ -85,7 +102,7 @@ class Spool:
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                await loop.run_in_executor(None, self._write, [event for events, _ in group for event in events])
+                await loop.run_in_executor(None, self._write, *_joined(group))
             except OSError as error:
                 _settle(group, SpoolFull(str(error)))
             else:
@@ -94,11 +111,13 @@ class Spool:
                 self.hand_on()
         loop.call_later(self._age, self._hand_on_idle)
 
-    def _write(self, events: list[Arrived]) -> None:
-        raw = self._seal(packed(events), self._account.encode())
+    def _write(self, events: list[Arrived], places: list[Places]) -> None:
+        context = self._account.encode()
+        raw = self._seal(packed(events), context)
+        known = self._seal(_encode((len(events), places)), context + PLACES) if places else b""
         if self._fd < 0:
             self._begin()
-        data = HEAD.pack(len(raw), time.time()) + raw
+        data = FRAME.pack(len(raw), len(known), time.time()) + raw + known
         if not self._size:
             data = MARK + data
         try:
@@ -158,8 +177,19 @@ def size(path: Path) -> int:
         return 0
 
 
-def _settle(group: list[tuple[Sequence[Arrived], asyncio.Future[None]]], error: Exception | None) -> None:
-    for _, done in group:
+def _joined(group: Sequence[Waiting]) -> tuple[list[Arrived], list[Places]]:
+    """Events of several callers as one group."""
+    joined: list[Arrived] = []
+    known: list[Places] = []
+    for events, places, _ in group:
+        first = len(joined)
+        known += [each._replace(events=[first + at for at in each.events]) if first else each for each in places]
+        joined += events
+    return joined, known
+
+
+def _settle(group: Sequence[Waiting], error: Exception | None) -> None:
+    for _, _, done in group:
         if done.cancelled():
             continue
         if error is None:
@@ -190,13 +220,16 @@ def account_of(path: Path) -> str:
 def read(path: Path) -> Iterator[Group]:
     """The whole groups of a segment; a half-written last one was never acknowledged."""
     data = path.read_bytes()
-    at = len(MARK) if data.startswith(MARK) else 0
-    while at + HEAD.size <= len(data):
-        size, when = HEAD.unpack_from(data, at)
-        if at + HEAD.size + size > len(data):
+    frame = FRAME if data.startswith(MARK) else HEAD
+    at = len(MARK) if data.startswith((MARK, OLDER)) else 0
+    while at + frame.size <= len(data):
+        size, *more, when = frame.unpack_from(data, at)
+        at += frame.size
+        end = at + size + sum(more)
+        if end > len(data):
             return
-        yield Group(when, data[at + HEAD.size : at + HEAD.size + size])
-        at += HEAD.size + size
+        yield Group(when, data[at : at + size], data[at + size : end])
+        at = end
 
 
 def packed(events: Sequence[Arrived]) -> bytes:
@@ -215,6 +248,11 @@ def opened(data: bytes) -> list[Arrived]:
     if data and data[0] in _SINGLE:
         return [_decode_single(data)]
     return [each if type(each) is bytes else Callback(*each) for each in _decode(data)]
+
+
+def known(data: bytes) -> tuple[int, list[Places]]:
+    """How many events a group has, and the places inside opened bytes."""
+    return _decode_places(data)
 
 
 def callback(event: Arrived) -> Callback:

@@ -20,6 +20,7 @@ from workers.breaker import State
 from workers.health import Health
 from workers.house import House, crash_point
 from workers.journal import Journal
+from workers.recent import NOBODY, Recent
 from workers.throttle import Rate
 from workers.watch import Watch
 
@@ -39,6 +40,7 @@ class Sender(Protocol):
     mac_key: bytes
     journal: Journal
     health: Health
+    recent: Recent
 
     def seen(self, messages: int, seconds: float) -> None:
         """A window took so long."""
@@ -74,6 +76,7 @@ class WindowRun:
 
     def __init__(self, sending: Sender, batch: Batch, intent: Intent, previous: WindowRun | None, began: float) -> None:
         self._sending, self._batch, self._intent, self._previous = sending, batch, intent, previous
+        self._span = sending.recent.span(intent)
         self._began = time.monotonic()
         self.half_sent = asyncio.Event()
         self.all_sent = asyncio.Event()
@@ -172,6 +175,7 @@ class WindowRun:
     async def _heard(self, answers: list[Answer]) -> None:
         crash_point("C6")
         window, lo, sent, answered = self._intent.id, self._intent.lo, self._next, self._answered
+        first, taken = self._span.first, dict[str, int]()
         plain: list[str] = []
         not_now, bad, why = self._not_now, 0, ""
         odd: list[Answer] = []
@@ -188,6 +192,8 @@ class WindowRun:
                     self._sending.throttled(code)
             if line := tail(idx, outcome, code, provider_ref):
                 plain.append(line)
+                if provider_ref:
+                    taken[provider_ref] = NOBODY if provider_ref in taken else first + idx
             else:
                 odd.append(answer)
         self._sending.heard(len(answers) - bad, bad, why)
@@ -195,6 +201,7 @@ class WindowRun:
             self._sending.journal.heard(window, odd, plain)
         finally:  # a full disk must not lose what was heard
             crash_point("C7")
+            self._sending.recent.remember(self._span, taken)
             lines: list[Line] = [(window, a.idx, "answer", a.outcome, a.code, a.provider_ref) for a in odd]
             await self._sending.answers.put(self._batch.wave, lines, told=(window, plain))
 

@@ -27,14 +27,17 @@ def tail(idx: int, outcome: int, code: str, ref: str) -> str:
     return ""
 
 
-def text_rows(chunk: int, lines: Iterable[Line], told: Iterable[Told] = ()) -> bytes:
-    """COPY text of a chunk; carriers' codes lose what would break a line, and what is longer than 120 characters."""
+def text_rows(chunk: int, lines: Iterable[Line], told: Iterable[Told] = (), kind: str = "answer") -> bytes:
+    """COPY text of a chunk, `told` of one kind.
+
+    Carriers' codes lose what would break a line, and what is longer than 120 characters.
+    """
     rows = [
-        f"{chunk} {window} {kind} {idx} {outcome:d} {_clean(ref)} {_clean(code)}\n"
-        for window, idx, kind, outcome, code, ref in lines
+        f"{chunk} {window} {of} {idx} {outcome:d} {_clean(ref)} {_clean(code)}\n"
+        for window, idx, of, outcome, code, ref in lines
     ]
     for window, tails in told:
-        head = f"{chunk} {window} answer "
+        head = f"{chunk} {window} {kind} "
         rows += (head, f"\n{head}".join(tails), "\n")
     return "".join(rows).encode()
 
@@ -66,6 +69,13 @@ async def append_async(
                 await copy.write(text_rows(row[0] if row else 0, lines, told))
         if closed:
             await conn.execute(CLOSE, (list(closed),))
+
+
+def append_receipts(conn: psycopg.Connection, wave: int, told: Sequence[Told]) -> None:
+    """Write plain receipts as one chunk, in the caller's transaction."""
+    row = conn.execute(NEW_CHUNK, (wave,)).fetchone()
+    with conn.cursor().copy(_copy(wave)) as copy:
+        copy.write(text_rows(row[0] if row else 0, (), told, "receipt"))
 
 
 def append(conn: psycopg.Connection, wave: int, lines: Sequence[Line], closed: Sequence[int] = ()) -> None:

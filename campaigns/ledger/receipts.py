@@ -81,6 +81,14 @@ def by_reference(
     return found
 
 
+def waves_of_windows(conn: psycopg.Connection, account: str, windows: Sequence[int]) -> dict[int, int]:
+    """Those of these windows that are here and this account's -> the wave of each."""
+    rows = conn.execute(
+        "SELECT id, wave FROM send_window WHERE id = ANY(%s) AND account = %s", (list(windows), account)
+    )
+    return {int(row[0]): int(row[1]) for row in rows}
+
+
 def prefer_indexes(conn: psycopg.Connection) -> None:
     """For the rest of this transaction: no table is read whole, whatever its statistics say, and plans are kept."""
     for setting in ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"):

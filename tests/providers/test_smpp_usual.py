@@ -45,3 +45,15 @@ def test_the_usual_form_is_read_by_the_pattern() -> None:
     for tlvs in ({}, {0x1E: b"2a\0"}, {0x427: b"\x02"}, {0x1E: b"2a\0", 0x427: b"\x02"}):
         body = deliver(TEXT.format("42", "DELIVRD", "000", " text:"), tlvs=tlvs)
         assert [smpp_receipts.usual(body)] == read(body)
+
+
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=3), st.sampled_from(["UNDELIV", "DELIVRD", "EXPIRED"]))
+def test_what_looks_like_the_one_before_is_read_alike(at: int, octets: bytes, state: str) -> None:
+    """The shape of the last one is known; wherever the next one differs, it is read as the reader reads it."""
+    body = deliver(TEXT.format("2a", state, "000", " text:"), tlvs={0x1E: b"2a\0", 0x427: b"\x02"})
+    assert [smpp_receipts.usual(body)] == read(body)
+    place = at % (len(body) - len(octets))
+    for each in (body[:place] + octets + body[place + len(octets) :], body.replace(b"2a", b"3b")):
+        said = smpp_receipts.usual(each)
+        assert said is None or [said] == read(each)
+    assert smpp_receipts.usual(body.replace(b"2a", b"3b")) is not None
