@@ -8,13 +8,17 @@ restart, is matched in the ledger (workers/matching.py).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from campaigns.ledger.logbook import CODE_MAX, DIGITS
 from campaigns.ledger.windows import Intent
-from campaigns.terms import Receipt
+from campaigns.terms import Callback, Receipt
+from providers.base import Provider
 from workers.spool import Places
+
+log = logging.getLogger(__name__)
 
 MOST = 20_000
 """Answers in each of two generations, about 200 bytes each: when the younger is full the older is forgotten."""
@@ -72,6 +76,14 @@ class Recent:
             self._old, self._young = self._young, {}
             kept = {at >> BITS for at in self._old.values()}
             self._spans = {n: each for n, each in self._spans.items() if n in kept}
+
+    def of(self, provider: Provider, events: Sequence[Callback | bytes]) -> list[Places]:
+        """Where those of some events belong whose answer is remembered; whatever is wrong with one, it is kept."""
+        try:
+            return self.places(provider.receipts_of(events)) if self else []
+        except Exception as error:  # noqa: BLE001 - bytes from outside; the loader reads them again
+            log.warning("receipts that cannot be read on their way in: %s", type(error).__name__)
+            return []
 
     def places(self, told: Sequence[list[Receipt] | None]) -> list[Places]:
         """Where receipts belong; an event is left out unless all of it is plain. Each id serves once."""

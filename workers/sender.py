@@ -32,7 +32,7 @@ from workers.journal import Journal
 from workers.poison import park
 from workers.recent import Recent
 from workers.restart import take_in
-from workers.spool import Places, Spool, SpoolFull
+from workers.spool import Spool, SpoolFull
 from workers.telling import Telling
 from workers.throttle import Rate
 from workers.uncertain import Questions
@@ -74,12 +74,9 @@ class Sending:
         self._given: set[int] = set()  # windows that an adapter was given, also those that are long closed
         self._ending = False
         self._spool = Spool(
-            house.folder("spool"),
-            account.name,
-            house.keyring.seal,
-            age=house.times.segment_age,
-            limit=house.settings.spool_bytes,
-        )
+            house.folder("spool"), account.name, house.keyring.seal,
+            age=house.times.segment_age, limit=house.settings.spool_bytes,
+        )  # fmt: skip
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._runs: dict[asyncio.Task[None], WindowRun] = {}
         self._telling = self.watch.says = Telling(self._runs)
@@ -318,19 +315,11 @@ class Sending:
         """Receipts that came on the carrier's own connection; raises when they cannot be kept."""
         crash_point("C11")
         try:
-            await self._spool.store(events, self._places(events))
+            await self._spool.store(events, self.recent.of(self.provider, events))
         except SpoolFull:
             log.exception("receipts refused: no room in the spool")
             raise
         crash_point("C12")
-
-    def _places(self, events: Sequence[Callback | bytes]) -> list[Places]:
-        """Where those of them belong whose answer this process remembers."""
-        try:
-            return self.recent.places(self.provider.receipts_of(events)) if self.recent else []
-        except Exception as error:  # noqa: BLE001 - bytes from outside; they are kept, and read again by the loader
-            log.warning("receipts that cannot be read on their way in: %s", type(error).__name__)
-            return []
 
     async def _database(self) -> psycopg.AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:
