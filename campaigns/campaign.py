@@ -18,6 +18,8 @@ from campaigns.definition import (
     Correction,
     Mandate,
     MandatedText,
+    TextVariant,
+    Use,
     Variant,
     variants,
 )
@@ -133,6 +135,8 @@ def _text(table: Reader, sources: Sources) -> MandatedText:
         class_=table.one_of("class", Class),
         legal_basis=table.text("legal_basis"),
         ignores_opt_outs=table.maybe_text("ignores_opt_outs"),
+        variants=tuple(_variant(each) for each in table.tables("variants", needed=False)),
+        use=tuple(_use(each) for each in table.tables("use", needed=False)),
     )
     table.close()
     return mandated
@@ -142,6 +146,27 @@ def _correction(table: Reader) -> Correction:
     correction = Correction(table.text("found"), table.text("suggested"), table.text("reason"))
     table.close()
     return correction
+
+
+def _variant(table: Reader) -> TextVariant:
+    variant = TextVariant(
+        name=table.text("name"),
+        language=table.text("language"),
+        text=table.text("text"),
+        vouched_by=table.text("vouched_by"),
+    )
+    table.close()
+    return variant
+
+
+def _use(table: Reader) -> Use:
+    use = Use(
+        variant=table.text("variant"),
+        carriers=table.texts("carriers", needed=False),
+        units=table.integers("units", needed=False),
+    )
+    table.close()
+    return use
 
 
 def _sender(table: Reader) -> Sender:

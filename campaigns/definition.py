@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
@@ -53,6 +54,25 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class TextVariant:
+    """Another form of the text, approved on its own: without accents, shorter, or in a language of the province."""
+
+    name: str  # khong-dau
+    language: str  # of the words: vi, hmn, tdd ...
+    text: str  # NFC
+    vouched_by: str  # the person who answers for its wording
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a variant is sent: by carrier and area only. Nobody's people is known here, and nothing may ask for it."""
+
+    variant: str
+    carriers: tuple[str, ...]  # (): all
+    units: tuple[int, ...]  # codes of areas; (): all
+
+
+@dataclass(frozen=True, slots=True)
 class MandatedText:
     """What the mandate orders to be sent, and the letter in which it stands; both NFC."""
 
@@ -63,6 +83,8 @@ class MandatedText:
     class_: Class
     legal_basis: str
     ignores_opt_outs: str = ""  # why people who refused advertising get this all the same; "": they do not
+    variants: tuple[TextVariant, ...] = ()
+    use: tuple[Use, ...] = ()  # the first that fits a row names its text; where none fits, the mandated text is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,9 @@ class Campaign:
         plain: dict[str, Any] = _plain(self)
         if not self.text.ignores_opt_outs:
             del plain["text"]["ignores_opt_outs"]  # a definition of before this key keeps its digest
+        for key in ("variants", "use"):  # absent where there are none: definitions of before keep their digest
+            if not plain["text"][key]:
+                del plain["text"][key]
         return plain
 
     def sender(self, carrier: str) -> Sender | None:
@@ -125,6 +150,20 @@ def variants(campaign: Campaign) -> dict[str, Variant]:
         corrected = corrected.replace(correction.found, correction.suggested)
     texts = {"verbatim": verbatim} | ({"corrected": corrected} if corrected != verbatim else {})
     return {name: Variant(each, text.sha256(each)) for name, each in texts.items()}
+
+
+def all_texts(campaign: Campaign) -> dict[str, Variant]:
+    """`variants`, and the variants that the definition names; each is approved on its own."""
+    named = {each.name: Variant(each.text, text.sha256(each.text)) for each in campaign.text.variants}
+    return variants(campaign) | named
+
+
+def wording(use: Sequence[Mapping[str, Any]], carrier: str, unit: int) -> str:
+    """Which variant a row gets by rules as a plan holds them, "" = the mandated text."""
+    for rule in use:
+        if (not rule["carriers"] or carrier in rule["carriers"]) and (not rule["units"] or unit in rule["units"]):
+            return str(rule["variant"])
+    return ""
 
 
 def _plain(value: Any) -> Any:

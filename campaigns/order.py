@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from campaigns import canonical, segments, text
-from campaigns.definition import Campaign, variants
+from campaigns.definition import Campaign, all_texts
 from campaigns.schedule import WavePlan
 from campaigns.terms import Problem
 
@@ -183,7 +183,7 @@ def make_plan(
         sender=sender.name,
         choice=terms.choice,
         reason=text.normal(terms.reason.strip()),
-        text=_ordered_text(variants(campaign)[terms.choice].text),
+        text=_ordered_text(all_texts(campaign)[terms.choice].text),
         waves=tuple(map(_wave, campaign.waves)),
         contact=text.normal(terms.contact.strip()),
         deadline=terms.deadline,
@@ -194,10 +194,10 @@ def make_plan(
 
 
 def _check(terms: Terms, campaign: Campaign) -> None:
-    texts = variants(campaign)
+    texts = all_texts(campaign)
     if terms.choice not in texts:
         raise Problem("choose the text: {choices}", choices=", ".join(texts))
-    if terms.choice == "corrected" and not terms.reason.strip():
+    if terms.choice != "verbatim" and not terms.reason.strip():
         raise Problem("say why the ordered text is corrected; the letter and the report cite it")
     if terms.medium not in MEDIA:
         raise Problem("there is no way {medium} to reach people; take one of {known}",

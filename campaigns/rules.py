@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, time
 
-from campaigns import schedule, text
+from campaigns import schedule, text, wordings
 from campaigns.definition import Campaign, variants
 from campaigns.schedule import WavePlan
 from campaigns.terms import Problem
@@ -29,6 +29,7 @@ def check(campaign: Campaign, *, carriers: Collection[str], accounts: Collection
         *_mandate(campaign),
         *_text(campaign),
         *_corrections(campaign),
+        *wordings.check(campaign, carriers),
         *_senders(campaign, carriers),
         *_waves(campaign),
         *_routes(campaign, carriers, accounts),

@@ -14,7 +14,7 @@ from campaigns import compliance, schedule, segments
 from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
 from campaigns.compliance import Rules
-from campaigns.definition import Campaign, variants
+from campaigns.definition import Campaign, all_texts, variants
 from campaigns.ledger import audiences, figures, people, plans, registry
 from campaigns.ledger.audiences import Import, Intake
 from campaigns.ledger.plans import Draft
@@ -116,6 +116,7 @@ def draft_wave(
     now: datetime | None = None,
     carriers: Sequence[str] = (),
     areas: Sequence[str] = (),
+    variant: str = "",
 ) -> Draft:
     """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts."""
     now = now or datetime.now(UTC)
@@ -138,14 +139,14 @@ def draft_wave(
         version=version,
         campaign_digest=campaign.digest,
         no=no,
-        name=wave.name,
+        name=f"{wave.name} ({variant})" if variant else wave.name,
         rehearsal=rehearsal,
         audience=audience,
         opens_at=spans[0].opens_at,
         closes_at=spans[-1].closes_at,
         day_opens=wave.opens,
         day_closes=wave.closes,
-        texts={choice: _text(variant.text, variant.sha256) for choice, variant in variants(campaign).items()},
+        texts=_texts(campaign, variant),
         senders=senders,
         routes=routes_of,
         accounts={carrier: account.name for carrier, account in accounts.items()},
@@ -155,6 +156,7 @@ def draft_wave(
         compliance=compliance.facts(rules, campaign, rehearsal=rehearsal),
         carriers=_known_carriers(house, carriers),
         units=_units_named(areas, min(each.date for each in campaign.waves)),
+        wording=_wording(campaign, variant),
         cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
     )
 
@@ -173,6 +175,26 @@ def _units_named(areas: Sequence[str], day: date) -> tuple[int, ...]:
         if not find(codes, area):
             raise Problem("there is no area {area} in the list of administrative units", area=repr(area))
     return tuple(sorted({find(codes, area) for area in areas}))
+
+
+def _texts(campaign: Campaign, variant: str) -> dict[str, dict[str, object]]:
+    """The mandated text's two forms, or the one text of a variant."""
+    known = {each.variant for each in campaign.text.use}
+    if variant and variant not in known:
+        raise Problem("no rule of {name} sends the text {variant}; its rules send {known}", name=campaign.name,
+                      variant=variant, known=", ".join(sorted(known)) or "-")  # fmt: skip
+    chosen = {variant: all_texts(campaign)[variant]} if variant else variants(campaign)
+    return {choice: _text(one.text, one.sha256) for choice, one in chosen.items()}
+
+
+def _wording(campaign: Campaign, variant: str) -> dict[str, object]:
+    """The whole rule in each of its plans: no two of them can hold the same row."""
+    if not campaign.text.use:
+        return {}
+    return {"variant": variant, "use": [
+        {"variant": each.variant, "carriers": sorted(each.carriers), "units": sorted(each.units)}
+        for each in campaign.text.use
+    ]}  # fmt: skip
 
 
 def _text(text: str, sha256: str) -> dict[str, object]:
@@ -226,9 +248,23 @@ def plan_wave(house: House, draft: Draft, author: str) -> Wave:
     with house.begin() as conn:
         n = audiences.verdict_counts(conn, draft.audience)["accepted"]
         due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
-        return plans.plan(
+        wave = plans.plan(
             conn, replace(draft, approvals_due=max(due, draft.approvals_due)), author, house.keys(draft.campaign)
         )
+        _refuse_long(house, wave)
+        return wave
+
+
+def _refuse_long(house: House, wave: Wave) -> None:
+    """No wave whose text a carrier of its people would refuse; raises Problems for each, and nothing is planned."""
+    table, day = standards.limits(house.settings), wave.opens_at.astimezone(schedule.ZONE).date()
+    class_, carriers = (
+        wave.plan["compliance"].get("class", "public_information"),
+        list(wave.plan["audience"]["by_carrier"]),
+    )
+    found = [each for one in wave.plan["texts"].values() for each in table.refusals(one["text"], carriers, class_, day)]
+    if found:
+        raise Problems(found)
 
 
 def ask_hotlines(house: House, conn: psycopg.Connection, wave: Wave, login: str, why: str) -> None:

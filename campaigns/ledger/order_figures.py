@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 import psycopg
 
 from campaigns.ledger import orders, returns
@@ -35,7 +33,7 @@ def _order(conn: psycopg.Connection, order: Order) -> OrderFigures:
         text=plan.text.text,
         text_sha256=plan.text.sha256,
         segments_each=plan.text.segments,
-        choice=cast("Literal['verbatim', 'corrected']", plan.choice),
+        choice="verbatim" if plan.choice == "verbatim" else "corrected",
         choice_reason=plan.reason,
         deadline=plan.deadline,
         authored_by=_names(conn, [order.author]),

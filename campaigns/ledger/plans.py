@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from campaigns.canonical import canonical, digest
+from campaigns.definition import wording
 from campaigns.ledger import audiences, people
 from campaigns.ledger.names import BLOCK, COPY_BEGIN, COPY_END, block_context, message_table, new_id
 from campaigns.ledger.waves import Wave, get
@@ -46,6 +47,7 @@ class Draft:
     carriers: tuple[str, ...] = ()  # only these; (): all
     units: tuple[int, ...] = ()  # only these
     routes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # carrier -> accounts, where there are several
+    wording: Mapping[str, Any] = field(default_factory=dict)  # {"variant", "use"}: which rows get this text; {}: all
 
 
 def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys) -> Wave:
@@ -101,12 +103,15 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
 
 def _chosen(frozen: audiences.Frozen, draft: Draft, carriers: Mapping[int, str]) -> audiences.Frozen:
     """The rows that the wave's tags choose; all of them where it names none."""
-    if not draft.carriers and not draft.units:
+    if not draft.carriers and not draft.units and not draft.wording:
         return frozen
+    use, variant = draft.wording.get("use", ()), draft.wording.get("variant", "")
     rows = [
         row
         for row, (carrier, unit) in enumerate(zip(frozen.carriers, frozen.units, strict=True))
-        if (not draft.carriers or carriers[carrier] in draft.carriers) and (not draft.units or unit in draft.units)
+        if (not draft.carriers or carriers[carrier] in draft.carriers)
+        and (not draft.units or unit in draft.units)
+        and wording(use, carriers[carrier], unit) == variant
     ]
     if not rows:
         raise Problem("no row of the audience has the carriers and areas that were asked for")
@@ -158,6 +163,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "by_carrier": dict(counts),
             **_selection(draft),
         },
+        **({"wording": dict(draft.wording)} if draft.wording else {}),
         "window": {
             "opens": draft.opens_at.isoformat(),
             "closes": draft.closes_at.isoformat(),

@@ -98,6 +98,7 @@ def approve(
             str(wave),
             plan_hash=found.plan_hash,
             choice=choice,
+            text_sha256=found.plan["texts"][choice]["sha256"],
             reason=reason,
             again=again,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ WHERE b.wave = due.wave AND b.kind = due.kind AND b.seq = due.seq AND w.id = b.w
 RETURNING b.wave, b.kind::text, b.seq, b.carrier, b.cursor, b.hi, b.epoch, b.lease_token, w.stop_seq, w.plan_hash,
     w.campaign, w.text, w.plan -> 'senders' ->> c.name, (w.plan -> 'texts' -> w.choice ->> 'segments')::int,
     extract(epoch FROM coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()))::float8,
-    s.suspect, s.park
+    s.suspect, s.park, w.text_sha256
 """
 
 
@@ -85,7 +86,14 @@ async def claim(conn: psycopg.AsyncConnection[Any], account: str, lease: float) 
     """The next due batch of an account, leased to us for `lease` seconds; None when there is none."""
     cur = await conn.execute(CLAIM, {"account": account, "token": new_id(), "lease": lease, "most": WINDOW_MOST})
     row = await cur.fetchone()
-    return Batch(*row) if row else None
+    if row is None:
+        return None
+    *facts, approved = row
+    batch = Batch(*facts)
+    if hashlib.sha256(batch.text.encode()).hexdigest() != approved:
+        raise Problem("the text of wave {wave} is not the approved one (SHA-256 {digest}): nothing is sent",
+                      wave=str(batch.wave), digest=approved)  # fmt: skip
+    return batch
 
 
 async def renew(conn: psycopg.AsyncConnection[Any], batch: Batch, lease: float) -> bool:

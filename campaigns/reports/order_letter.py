@@ -94,7 +94,7 @@ def _text(paper: Any, plan: OrderPlan, mandate: MandateFacts) -> None:
         paper, "Gửi nguyên văn nội dung dưới đây, không rút gọn, không bỏ dấu, không thêm nhãn quảng cáo:", BODY_LOOK
     )
     decree30.draw(paper, Grid([("Mục", "Nội dung")], list(_text_facts(plan)), FACTS, frozenset({0, 1}), size=13))
-    if plan.choice == "corrected":
+    if plan.choice != "verbatim":
         decree30.write(
             paper, f"Nội dung có chỉnh sửa so với {mandate.kind} số {mandate.number}. Lý do: {_stop(plan.reason)}"
         )

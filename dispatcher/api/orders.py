@@ -43,7 +43,7 @@ class OrderDrafted(Taken):
     carriers: list[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(default=[], max_length=50)
     area: Line | None = None
     deadline: Day | None = None
-    text: Literal["verbatim", "corrected"] = "verbatim"
+    text: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = "verbatim"
     reason: Note = ""
     medium: Literal["sms", "precall", "zalo", "loudspeaker"] = "sms"
     published: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None

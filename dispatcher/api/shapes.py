@@ -147,13 +147,16 @@ class WavePlanned(Taken):
     campaign: Name
     no: Annotated[int, Field(ge=1, le=32_767, description="The wave's number in the definition.")]
     audience: Id
+    variant: Annotated[
+        str, Field(pattern=r"^([a-z][a-z0-9-]{0,39})?$", description="The rows to which the rule sends this variant.")
+    ] = ""
 
 
 class ApprovalTaken(Taken):
     """One person's word on exactly this plan."""
 
     count: Annotated[int, Field(ge=1, le=2_147_483_647, description="The number of recipients, typed again.")]
-    text: Literal["verbatim", "corrected"]
+    text: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", examples=["verbatim"])]
     reason: Line
     plan_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

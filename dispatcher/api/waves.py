@@ -45,7 +45,8 @@ def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Wri
         campaign, version = registry.get_campaign(conn, wanted.campaign)
         known = {wave.id for wave in waves.all_waves(conn)}
     rehearsal: bool = request.app.state.rehearsal
-    draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal)
+    draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal,
+                            variant=wanted.variant)  # fmt: skip
     wave = acts.plan_wave(house, draft, person.login)
     response.status_code = 200 if wave.id in known else 201
     with house.begin() as conn:

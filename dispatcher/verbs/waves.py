@@ -55,6 +55,9 @@ def plan(
         list[str] | None, typer.Option(metavar="NAME", help="only this carrier's subscribers; repeat it")
     ] = None,
     area: Annotated[list[str] | None, typer.Option(metavar="NAME", help="only rows of this area; repeat it")] = None,
+    variant: Annotated[
+        str, typer.Option(metavar="NAME", help="the rows to which the definition's rule sends this variant of the text")
+    ] = "",
 ) -> None:
     """Plan and show the plan."""
     desk = desk_of(context)
@@ -64,7 +67,7 @@ def plan(
             definition, version = registry.get_campaign(conn, campaign)
             chosen = figures.newest_audience(conn, campaign) if audience == LATEST else read_id(audience)
         draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal,
-                                carriers=carrier or (), areas=area or ())  # fmt: skip
+                                carriers=carrier or (), areas=area or (), variant=variant)  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)
         with house.begin() as conn:
@@ -79,7 +82,7 @@ def approve(
     wave: WaveName,
     login: Login,
     count: Annotated[int | None, typer.Option(metavar="N", help="how many people will receive the text")] = None,
-    text: Annotated[str, typer.Option(metavar="verbatim|corrected", help="which of the plan's texts is sent")] = "",
+    text: Annotated[str, typer.Option(metavar="CHOICE", help="which of the plan's texts is sent")] = "",
     reason: Reason = "",
 ) -> None:
     """Approve this exact plan."""
@@ -107,7 +110,7 @@ def _chosen(wave: Wave, text: str, reason: str) -> str:
     choice = text or (next(iter(texts)) if len(texts) == 1 else "")
     if choice not in texts:
         raise Problem("nothing was approved: choose the text with --text {choices}", choices=" | ".join(texts))
-    if choice == "corrected" and not reason.strip():
+    if choice != "verbatim" and not reason.strip():
         raise Problem("nothing was approved: say with --reason why the ordered text is corrected; the report cites it")
     return choice
 
