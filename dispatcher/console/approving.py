@@ -55,7 +55,7 @@ def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:
     """(choice, text, its dong): the proposed correction first, as it must be looked at."""
     most = max(int(text["segments"]) for text in wave.plan["texts"].values())
     dong = int(wave.plan["ceiling"]["dong"])
-    order = sorted(wave.plan["texts"], key=("corrected", "verbatim").index)
+    order = sorted(wave.plan["texts"], key=lambda choice: {"corrected": 0, "verbatim": 1}.get(choice, 2))
     return [(choice, wave.plan["texts"][choice], dong * int(wave.plan["texts"][choice]["segments"]) // most)
             for choice in order]  # fmt: skip
 

@@ -57,7 +57,9 @@ def wave_page(call: Call) -> Response:
 
 def text_of(wave: Wave) -> tuple[str, dict[str, Any]]:
     """The text that goes out, or the one that an approver is shown first."""
-    choice = wave.choice or ("corrected" if "corrected" in wave.plan["texts"] else "verbatim")
+    choice = wave.choice or next(
+        (each for each in ("corrected", "verbatim") if each in wave.plan["texts"]), next(iter(wave.plan["texts"]))
+    )
     return choice, wave.plan["texts"][choice]
 
 
