@@ -83,6 +83,7 @@ def mutations(draft: Draft) -> dict[str, Any]:
         "compliance": {**draft.compliance, "lists": ["police"]},
         "carriers": ("viettel", "vinaphone"),
         "units": (0,),
+        "routes": {"viettel": ("sim-smpp", "sim-esms")},
         "wording": {"variant": "", "use": [{"variant": "khong-dau", "carriers": ["gmobile"], "units": []}]},
     }
 

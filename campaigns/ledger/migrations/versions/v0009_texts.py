@@ -6,10 +6,10 @@ from alembic import op
 
 from campaigns.ledger.schema import run_sql_file
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
     """Two checks; rows of before keep both."""
-    run_sql_file(op.get_bind(), "0008_texts.sql")
+    run_sql_file(op.get_bind(), "0009_texts.sql")
