@@ -90,6 +90,11 @@ class Settings(BaseModel):
     throttled_first: Seconds = 2  # before it is tried again, doubled likewise
     failover_after: Seconds = 60  # a carrier down for so long: what waits goes to the next account of the route
 
+    # When a wave stops by itself and waits for a person (docs/control.md, section 4)
+    auto_pause_span: Count = 500  # messages that are looked at together
+    auto_pause_failed: Annotated[int, Field(ge=0, le=100)] = 50  # % refused, undelivered or expired; 100: never
+    auto_pause_uncertain: Annotated[int, Field(ge=0, le=100)] = 20  # % without an answer; 100: never
+
     # People (ledger: section 13)
     cool_down: Seconds = 600  # from the last approval to the first message, with STOP on screen; rehearsals: 0
     hotline_days: Count = 90  # a hotline unverified for longer must be called before a wave names it

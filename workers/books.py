@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psycopg
 
 from campaigns.ledger import fold, recovery, stops
+from workers.alarm import Alarm
 from workers.house import House, current_house
 from workers.queues import ring_account, ring_books
 from workers.restart import take_in
@@ -38,6 +39,7 @@ class Books:
     def __init__(self, house: House) -> None:
         self._house = house
         self._settler = Settler(house)
+        self._alarm = Alarm(house)
         self._slow_at = 0.0
         self._incarnation = 0
         settings = house.settings
@@ -66,7 +68,8 @@ class Books:
         if time.monotonic() - self._slow_at <= SLOW_ROUND:
             return False
         self._slow_at = time.monotonic()
-        busy = [_try(duty) for duty in (self._take_in, self._settler.rematch, self._close, self._fail_over)]
+        duties = (self._take_in, self._settler.rematch, self._alarm.look, self._close, self._fail_over)
+        busy = [_try(duty) for duty in duties]
         return any(busy)
 
     def _take_in(self) -> int:

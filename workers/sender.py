@@ -79,12 +79,12 @@ class Sending:
         )  # fmt: skip
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._runs: dict[asyncio.Task[None], WindowRun] = {}
-        self._telling = self.watch.says = Telling(self._runs)
+        self._telling = Telling(self._runs)
         self._working = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._doubt = False
         self.health = Health(account.name, self.pace, house.times.breaker)
-        self.watch.says = self.health.says
+        self.watch.says = lambda: self.health.says() | self._telling()
         self._batch: windows.Batch | None = None
         self._open = False
         self._rate_seen = account.licence

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from campaigns.keeping import MOST_BYTES
-from dispatcher.api import audiences, campaigns, carrier_form, control, letters, orders, papers, texts, waves
+from dispatcher.api import audiences, campaigns, carrier_form, control, letters, metrics, orders, papers, texts, waves
 from dispatcher.api.errors import answer_errors
 from dispatcher.api.health import Health
 from dispatcher.api.shapes import Ready, Refusal
@@ -54,6 +54,7 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
     for each in (campaigns, letters, texts, audiences, waves, orders, papers, control):
         v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
+    api.include_router(metrics.router, responses=REFUSALS)
     api.include_router(carrier_form.router, responses=REFUSALS)
     _public(api, Health(house))
     answer_errors(api)

@@ -230,6 +230,32 @@ class Standing(Given):
     total: int
 
 
+class GoingNow(Given):
+    """One account of a wave, as its workers told last."""
+
+    account: str
+    carriers: tuple[str, ...]
+    workers: int
+    on_wire: int  # of this wave: left, no answer yet
+    speed: float  # segments a second of the last three
+    rate: float  # allowed now
+    licence: float
+    waiting: int
+    eta_seconds: float | None
+    told_seconds_ago: float | None
+
+
+class ErrorGiven(Given):
+    """What went wrong lately at a carrier, and what to do."""
+
+    carrier: str
+    outcome: str
+    code: str
+    messages: int
+    last: datetime
+    advice: str
+
+
 class Status(Given):
     """Live counts of a wave from one moment: the carriers' totals sum to `n`."""
 
@@ -239,6 +265,11 @@ class Status(Given):
     in_flight: int  # the most that can still leave after a pause
     states: Counts
     carriers: list[Standing]
+    accounts: list[GoingNow]
+    errors: list[ErrorGiven]
+    stopped: bool  # the kill switch is on
+    reason: str  # of the last pause, resume or cancel
+    age: float  # seconds by which the counts lag at most
 
 
 class Halted(Given):

@@ -9,15 +9,18 @@ import psycopg
 from fastapi import APIRouter, Request, Response
 from redis import RedisError
 
-from campaigns.ledger import figures, registry, waves
+from campaigns.ledger import figures, halts, progress, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
 from dispatcher import acts
+from dispatcher.api.errors import language
 from dispatcher.api.shapes import (
     ApprovalGiven,
     ApprovalTaken,
     Approved,
+    ErrorGiven,
+    GoingNow,
     Halted,
     IdInPath,
     Reason,
@@ -30,7 +33,9 @@ from dispatcher.api.shapes import (
     WaveWhole,
 )
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
+from dispatcher.going import advice, as_json, segments_of, why_paused
 from dispatcher.halting import halted
+from dispatcher.words import speak
 from workers.house import House
 
 log = logging.getLogger(__name__)
@@ -133,16 +138,24 @@ def _ring(house: House, wave: Wave) -> None:
 
 
 @router.get("/{wave}/status")
-def wave_status(wave: IdInPath, house: HouseOf, _person: Reader) -> Status:
-    """Live counts by carrier, of one moment: they sum to the wave at every instant."""
+def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reader) -> Status:
+    """Live counts by carrier, of one moment: they sum to the wave at every instant; and how it goes now."""
+    words = speak(language(request))
     with house.begin() as conn:
         figures.hold_still(conn)
         found = waves.get(conn, int(wave))
         carriers = figures.standing(conn, int(wave))
+        accounts, age = progress.going(conn, found.id), progress.age(conn, found.id)
+        told = progress.complaints(conn, found.id) if found.started_at else []
+        stopped, reason = halts.current(conn) is not None, progress.state_reason(conn, found.id)
     return Status(
         wave=wave, state=found.state, n=found.n, in_flight=sum(each.in_flight for each in carriers),
         states={state.name.lower(): sum(each.counts.get(state, 0) for each in carriers) for state in State},
-        carriers=[_standing(each) for each in carriers],
+        carriers=[_standing(each) for each in carriers], stopped=stopped, age=round(age, 2),
+        reason=why_paused(words, reason),
+        accounts=[GoingNow.model_validate(as_json(each, segments_of(found))) for each in accounts],
+        errors=[ErrorGiven(carrier=each.carrier, outcome=each.outcome.name.lower(), code=each.code, last=each.last,
+                           messages=each.messages, advice=advice(words, each.outcome)) for each in told],
     )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from campaigns.ledger import figures, shares, stops, waves
+from campaigns.ledger import figures, stops, waves
 from campaigns.ledger.figures import Standing
 from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
 from campaigns.terms import State
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.plan_page import carrier_names
+from dispatcher.verbs.progress import show_progress
 from workers.house import House
 
 EVERY = 1.0  # seconds between two looks
@@ -42,9 +43,6 @@ def show_standing(desk: Desk, house: House, wave: Wave, rows: Sequence[Standing]
     desk.out.print(_table(desk, house, wave, rows))
     with house.begin() as conn:
         again = stops.due(conn, wave.id)
-        idle = wave.state == "running" and not set(shares.at_work(conn)) & set(wave.plan["accounts"].values())
-    if idle:
-        desk.say("nobody is sending now: no worker of these accounts is alive", style="yellow")
     for each in again:
         desk.say("{carrier}: {n} messages are tried again from {time} on ({reason}), account {account}",
                  carrier=each.carrier, n=each.messages, time=f"{each.next_try.astimezone(ZONE):%H:%M:%S}",
@@ -66,6 +64,7 @@ def show_standing(desk: Desk, house: House, wave: Wave, rows: Sequence[Standing]
             for each in again
         ],
         "adds_up": sum(total.values()) == wave.n,
+        **show_progress(desk, house, wave),
     }
 
 

@@ -22,7 +22,7 @@ from fastapi.routing import APIRoute
 from campaigns.ledger import people
 from config.problem import Problem
 from dispatcher import app, auth
-from dispatcher.api import audiences, campaigns, carrier_form, control, letters, orders, papers, texts, waves
+from dispatcher.api import audiences, campaigns, carrier_form, control, letters, metrics, orders, papers, texts, waves
 from dispatcher.api.application import PUBLIC, open_api
 from dispatcher.api.health import Health, spool_age
 from dispatcher.assemble import Site
@@ -64,7 +64,9 @@ def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
     modules = (campaigns, letters, texts, audiences, waves, orders, papers, control)
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
-    return [(min(route.methods or {""}), f"/api/v1{route.path}", _scopes(route)) for route in found]
+    own = [("GET", "/metrics", ("read",))]  # Prometheus asks there; it bears a key like everybody
+    assert metrics.router.routes
+    return [(min(route.methods or {""}), f"/api/v1{route.path}", _scopes(route)) for route in found] + own
 
 
 def test_what_openapi_lists_is_all_there_is(api: FastAPI) -> None:

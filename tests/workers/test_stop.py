@@ -10,13 +10,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaigns.ledger import halts, recovery
-from campaigns.terms import Problem, State
+from campaigns.ledger import halts, progress, recovery, waves
+from campaigns.ledger.waves import Wave
+from campaigns.terms import Outcome, Problem, State
 from dispatcher.assemble import Site
+from dispatcher.going import advice
 from dispatcher.halting import all_halted, halted
+from dispatcher.words import speak
 from tests.cluster import APPROVER, AUTHOR, SECOND, Started
 from tests.workers.stage import ACCOUNT, Stage, stage
 from workers import sweeper
+from workers.alarm import Alarm
 from workers.house import House
 
 SENT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
@@ -119,3 +123,75 @@ def test_the_file_stops_also_while_nobody_sends(house: House) -> None:
         found = halts.current(conn)
     assert found is not None
     assert found.by == halts.BY_FILE
+
+
+def _counted(house: House, wave: Wave, **moved: int) -> None:
+    """Move messages of the counters from queued into other states, as a fold would."""
+    with house.begin() as conn:
+        for name, n in moved.items():
+            for state, change in ((State[name.upper()], n), (State.QUEUED, -n)):
+                conn.execute(
+                    "UPDATE wave_count SET n = n + %s WHERE ctid = (SELECT ctid FROM wave_count"
+                    " WHERE wave = %s AND state = %s ORDER BY n DESC LIMIT 1)",
+                    (change, wave.id, state.value),
+                )
+
+
+@pytest.mark.parametrize(
+    ("moved", "why"),
+    [
+        ({"refused": 11, "delivered": 9}, "auto-pause: 11 of 20 failed"),
+        ({"uncertain": 5, "delivered": 15}, "auto-pause: 5 of 20 uncertain"),
+        ({"refused": 10, "delivered": 10}, ""),
+        ({"refused": 19}, ""),
+    ],
+)
+def test_a_wave_that_fails_too_often_pauses_by_itself(
+    house: House, started: Started, moved: dict[str, int], why: str
+) -> None:
+    """Above the share of a span it pauses with its reason; at the share, or before the span is full, it goes on."""
+    wave = started(n=200, account=ACCOUNT)
+    house.settings = house.settings.model_copy(
+        update={"auto_pause_span": 20, "auto_pause_failed": 50, "auto_pause_uncertain": 20}
+    )
+    alarm = Alarm(house)
+    alarm.look()
+    _counted(house, wave, **moved)
+    alarm.look()
+    with house.begin() as conn:
+        assert progress.state_reason(conn, wave.id) == why
+        assert waves.get(conn, wave.id).state == ("paused" if why else "running")
+    if why:
+        with house.begin() as conn:
+            waves.move(conn, wave.id, "an", "resume", "looked at it")
+        alarm.look()
+        alarm.look()
+        with house.begin() as conn:
+            assert waves.get(conn, wave.id).state == "running"  # the next span counts
+
+
+def test_the_status_of_a_running_wave(play: Stage, started: Started) -> None:
+    """What workers tell: on the wire, speed under the licence, time left; and the carrier's complaints with advice."""
+    wave = started(n=400, account=ACCOUNT)
+    play.carrier(latency=0.3, refuse=0.2)
+    play.sender(licence=200)
+    play.reach(wave, 60)
+    play.go_on(wave, lambda: bool(_going(play, wave).speed and _going(play, wave).on_wire))
+    now = _going(play, wave)
+    assert (now.workers, now.told is not None) == (1, True)
+    assert 0 < now.on_wire <= 400
+    assert 0 < now.waiting < 400
+    assert now.eta(4)
+    play.finish(wave)
+    with play.house.begin() as conn:
+        told = progress.complaints(conn, wave.id)
+        assert progress.age(conn, wave.id) == 0.0
+    refused = [each for each in told if each.outcome is Outcome.REFUSED]
+    assert sum(each.messages for each in refused) == play.counts(wave)[State.REFUSED]
+    assert all(advice(speak("vi"), each.outcome) for each in told)
+
+
+def _going(play: Stage, wave: Wave) -> progress.Going:
+    with play.house.begin() as conn:
+        [found] = progress.going(conn, wave.id)
+    return found

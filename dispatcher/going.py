@@ -1,0 +1,55 @@
+"""How a wave goes, in words and as JSON: the same for command line and API."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from campaigns.ledger.progress import Going
+from campaigns.ledger.waves import Wave
+from campaigns.terms import Outcome
+from dispatcher.words import Words
+
+
+def advice(words: Words, outcome: Outcome) -> str:
+    """What such an answer means, and what is to be done."""
+    return {
+        Outcome.UNCERTAIN: words.say("no answer came: may have arrived, is asked about and never blindly sent again;"
+                                     " if it goes on, call the carrier"),
+        Outcome.NOT_SENT: words.say("did not leave: tried again by itself; if it goes on, check line and account"),
+        Outcome.DEFERRED: words.say("the carrier says not now: slower and tried again by itself; if it goes on, ask the"
+                                    " carrier for the true speed"),
+        Outcome.REFUSED: words.say("refused for good: ask the carrier what this code means; mend sender, text or list,"
+                                   " then plan a new wave"),
+        Outcome.UNDELIVERED: words.say("the phone was not reached: off, full or no longer in use; nothing to do unless"
+                                       " there are many"),
+    }.get(outcome, "")  # fmt: skip
+
+
+def why_paused(words: Words, reason: str) -> str:
+    """A pause's reason; one that the program gave itself in the language."""
+    found = re.fullmatch(r"auto-pause: (\d+) of (\d+) (failed|uncertain)", reason)
+    if not found:
+        return reason
+    if found[3] == "failed":
+        return words.say("by itself, {part} of the last {n} messages failed: look at the errors below, then resume or"
+                         " cancel", part=found[1], n=found[2])  # fmt: skip
+    return words.say("by itself, {part} of the last {n} messages are uncertain: ask the carrier, then resume or cancel",
+                     part=found[1], n=found[2])  # fmt: skip
+
+
+def segments_of(wave: Wave) -> int:
+    """Of one message of the wave."""
+    return int(wave.plan["texts"][wave.choice]["segments"]) if wave.choice else 1
+
+
+def as_json(each: Going, segments: int) -> dict[str, Any]:
+    """One account; the age of the workers' word stands beside their figures."""
+    eta = each.eta(segments)
+    return {
+        "account": each.account, "carriers": each.carriers, "workers": each.workers, "on_wire": each.on_wire,
+        "speed": round(each.speed, 1), "rate": each.rate, "licence": each.licence, "waiting": each.waiting,
+        "eta_seconds": None if eta is None else round(eta),
+        "told_seconds_ago": None if each.told is None else round(max(0.0, time.time() - each.told), 2),
+    }  # fmt: skip
