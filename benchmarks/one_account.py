@@ -62,13 +62,13 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def planned_apart(site: Site, recipients: int, text: str = SHORT) -> None:
+def planned_apart(site: Site, recipients: int, text: str = SHORT, seed: int = 20) -> None:
     """Plan in a process of its own: workers are forked from this one and would inherit what planning held."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            _plan(assemble.house(site), recipients, text)
+            _plan(assemble.house(site), recipients, text, seed)
             code = 0
         finally:
             if code:
@@ -78,9 +78,9 @@ def planned_apart(site: Site, recipients: int, text: str = SHORT) -> None:
         raise SystemExit("planning failed")
 
 
-def _plan(house: House, recipients: int, text: str) -> None:
-    file = house.settings.data / "list.csv"
-    write_sample(file, seed=20, table=acts.number_table(), recipients=recipients)
+def _plan(house: House, recipients: int, text: str, seed: int) -> None:
+    file = house.settings.data / f"list-{seed}.csv"
+    write_sample(file, seed=seed, table=acts.number_table(), recipients=recipients)
     with house.begin() as conn:
         people.add_person(conn, "an", "An (diễn tập)", ["officer", "operator"])
         people.add_person(conn, "binh", "Bình (diễn tập)", ["approver"])
