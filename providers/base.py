@@ -41,6 +41,7 @@ class Window:
     segments: int  # of `text`, at least 1
     reference: Callable[[int], str]  # index -> our 32 hex digits, unguessable
     callback_url: Callable[[int], str]  # index -> public URL for this message's receipts, "" when there is none
+    validity: int = 0  # seconds after which the carrier shall give up, where its interface takes one; 0: its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,9 +195,9 @@ class Smpp(Provider):
         if not 0 < len(parts) <= min(_MOST_PARTS, self._manner.window):
             raise Misconfigured("~text", f"text: {len(parts)} parts do not fit into the window")
         if self._udh and len(parts) > 1:
-            return wire.chained(who, *coded(parts))
+            return wire.chained(who, *coded(parts), validity=window.validity)
         coding, whole = coded([window.text])
-        return (wire.plain(who, coding, whole[0]),)
+        return (wire.plain(who, coding, whole[0], window.validity),)
 
     # -- receipts ------------------------------------------------------------------------------------------------
 

@@ -117,24 +117,41 @@ class Template(NamedTuple):
 
 
 def _template(
-    who: Addresses, coding: int, middle: bytes, tail: bytes = b"", *, esm_class: int = 0, receipt: int = 1
+    who: Addresses,
+    coding: int,
+    middle: bytes,
+    tail: bytes = b"",
+    *,
+    esm_class: int = 0,
+    receipt: int = 1,
+    validity: int = 0,
 ) -> Template:
     head = b"\0" + bytes((who.source_ton, who.source_npi)) + who.source.encode("ascii") + b"\0"
     head += bytes((who.dest_ton, who.dest_npi))
-    # protocol_id, priority, schedule, validity (both empty), registered_delivery, replace, coding, default message
-    flags = bytes((0, esm_class, 0, 0, 0, 0, receipt, 0, coding, 0))
+    # protocol_id, priority, schedule (empty), validity, registered_delivery, replace, coding, default message
+    flags = bytes((0, esm_class, 0, 0, 0)) + relative(validity) + bytes((0, receipt, 0, coding, 0))
     middle = flags + middle
     return Template(HEADER.size + len(head) + len(middle) + len(tail), head, middle, tail)
 
 
-def plain(who: Addresses, coding: int, text: bytes) -> Template:
+def relative(seconds: int) -> bytes:
+    """A validity_period from now on, YYMMDDhhmmss000R (section 7.1.1); empty for 0: the SMSC's own."""
+    if seconds <= 0:
+        return b""
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return b"0000%02d%02d%02d%02d000R" % (min(days, 30), hour, minute, second)
+
+
+def plain(who: Addresses, coding: int, text: bytes, validity: int = 0) -> Template:
     """The text in short_message, or in the TLV message_payload where it is longer than one segment."""
     if len(text) <= (140 if coding == UCS2 else 160):
-        return _template(who, coding, bytes((len(text),)) + text)
-    return _template(who, coding, b"\0" + struct.pack(">HH", MESSAGE_PAYLOAD, len(text)) + text)
+        return _template(who, coding, bytes((len(text),)) + text, validity=validity)
+    return _template(who, coding, b"\0" + struct.pack(">HH", MESSAGE_PAYLOAD, len(text)) + text, validity=validity)
 
 
-def chained(who: Addresses, coding: int, texts: Sequence[bytes]) -> tuple[Template, ...]:
+def chained(who: Addresses, coding: int, texts: Sequence[bytes], validity: int = 0) -> tuple[Template, ...]:
     """The parts of a text under user data headers (3GPP TS 23.040, 9.2.3.24.1); only the last asks for a receipt."""
     total = len(texts)
     return tuple(
@@ -145,6 +162,7 @@ def chained(who: Addresses, coding: int, texts: Sequence[bytes]) -> tuple[Templa
             bytes((total, part)) + text,
             esm_class=UDH_INDICATOR,
             receipt=int(part == total),
+            validity=validity,
         )
         for part, text in enumerate(texts, 1)
     )

@@ -63,6 +63,7 @@ CLOCKS = 120.0  # seconds their clock may be behind ours
 MOST_FOUND = 50  # messages to one number since an intent; more are not read, and then none is believed
 SHUT = (401, 403)
 MOST_FIELDS = 100
+LONGEST_VALIDITY = 36_000  # seconds that Twilio keeps a message at most
 FORM = "application/x-www-form-urlencoded"
 NO_ENVIRONMENT = {"none": "none"}  # the SDK reads os.environ when this mapping is empty
 
@@ -108,6 +109,8 @@ class Twilio(HttpProvider):
         sender = {"messaging_service_sid": self._service} if self._service else {"from_": window.sender}
         if url := window.callback_url(idx):
             sender["status_callback"] = url
+        if window.validity:
+            sender["validity_period"] = str(min(window.validity, LONGEST_VALIDITY))
         number = f"+{window.numbers[idx - window.lo]}"
         return self._drafted(lambda client: client.messages.create(to=number, body=window.text, **sender))
 

@@ -64,6 +64,8 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("DELETE FROM share")
         conn.execute("DELETE FROM suppression_entry")
         conn.execute("DELETE FROM route_stop")
+        conn.execute("DELETE FROM sending_hours")
+        conn.execute("DELETE FROM maintenance")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ AHEAD = 1.25
 """Faster than its rate a worker may send while its last second is not full: it must be able to make up for a wait."""
 GULP = 0.04
 """Seconds of a rate that may leave in one write: a carrier dislikes a whole second's load at once."""
-AHEAD_SLOW, GULP_SLOW = 1.05, 0.02
+AHEAD_SLOW, GULP_SLOW = 1.15, 0.02
 """The same, and GULP, where the rate is judged over more than a second."""
 WORTH = 0.01
 """Seconds of a rate that are worth a write: fewer and larger ones at high rates."""

@@ -27,6 +27,10 @@ from workers.watch import Watch
 log = logging.getLogger(__name__)
 
 
+VALID_LEAST, VALID_MOST = 3_600, 172_800
+"""Seconds that a carrier gets at least, so that a message of the last minute can arrive, and at most."""
+
+
 class Sender(Protocol):
     """What a window needs of the process that sends it."""
 
@@ -170,7 +174,10 @@ class WindowRun:
         def url(idx: int) -> str:
             return f"{base}/cb/{self._sending.account.name}/{ref(idx)}" if base else ""
 
-        return Window(intent.id, lo, intent.hi, intent.numbers, batch.text, batch.sender, batch.segments, ref, url)
+        validity = int(min(VALID_MOST, max(VALID_LEAST, batch.validity))) if batch.validity else 0
+        return Window(
+            intent.id, lo, intent.hi, intent.numbers, batch.text, batch.sender, batch.segments, ref, url, validity
+        )
 
     async def _heard(self, answers: list[Answer]) -> None:
         crash_point("C6")

@@ -36,6 +36,7 @@ class Batch:
     closes_at: float  # unix time
     suspect: int = 0  # claims before this one made no progress: windows take half of what is left up to here
     park: bool = False  # the message at the cursor has ended its worker again and again: it is not sent
+    validity: float = 0.0  # seconds from the claim to the end of the wave: a delivery after it is too late
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ WITH due AS (
     SELECT b.wave, b.kind, b.seq, suspicion(b, %(most)s) AS found FROM batch b JOIN wave w ON w.id = b.wave
     JOIN account a ON a.name = b.account AND a.enabled
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
-      AND NOT route_stopped(b.account, b.carrier, b.wave)
+      AND NOT route_stopped(b.account, b.carrier, b.wave) AND route_hours_end(b.account, b.carrier) IS NOT NULL
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
       AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
     ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
@@ -77,8 +78,9 @@ FROM due, wave w, carrier c, LATERAL (SELECT (due.found).*) s
 WHERE b.wave = due.wave AND b.kind = due.kind AND b.seq = due.seq AND w.id = b.wave AND c.id = b.carrier
 RETURNING b.wave, b.kind::text, b.seq, b.carrier, b.cursor, b.hi, b.epoch, b.lease_token, w.stop_seq, w.plan_hash,
     w.campaign, w.text, w.plan -> 'senders' ->> c.name, (w.plan -> 'texts' -> w.choice ->> 'segments')::int,
-    extract(epoch FROM coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()))::float8,
-    s.suspect, s.park, w.text_sha256
+    extract(epoch FROM least(coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()),
+        coalesce(route_hours_end(b.account, b.carrier), now())))::float8,
+    s.suspect, s.park, w.text_sha256, extract(epoch FROM w.closes_at - clock_timestamp())::float8
 """
 
 
@@ -153,10 +155,18 @@ async def take(
     return intent
 
 
+ROUTE_OPEN = """
+SELECT route_hours_end(account, carrier) IS NOT NULL FROM batch WHERE wave = %s AND kind = %s::batch_kind AND seq = %s
+"""
+
+
 async def intend(
     conn: psycopg.AsyncConnection[Any], batch: Batch, want: int, *, journal: str, incarnation: int
 ) -> Intent | Refusal:
     """The statements of T1 that decide, in the caller's transaction; the numbers are not there yet."""
+    open_now = await conn.execute(ROUTE_OPEN, (batch.wave, batch.kind, batch.seq))
+    if await open_now.fetchone() != (True,):
+        return Refusal("hours")
     window = new_id()
     # Plan at 1 M rows: batch, wave, account, wave_skip and, of a retry, items and messages by key; 1 ms, retry 8 ms
     cur = await conn.execute(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from datetime import time as clock
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from campaigns.ledger import accounts, stops
+from campaigns.ledger import accounts, hours, stops
 from campaigns.schedule import ZONE
 from campaigns.terms import Problem
 from dispatcher.verbs.desk import Desk, Login, desk_of
@@ -106,6 +107,61 @@ def rate(
     desk.say("{account}: {rate} segments a second from now on, licence {licence}", account=account,
              rate=f"{now.senders.get(sender, now.rate):g}", licence=f"{now.licence:g}")  # fmt: skip
     desk.answer(**_as_json(now))
+
+
+@app.command("hours", cls=Verb, help="hours of an account, stricter than a wave's; without hours: none of its own")
+def set_hours(
+    context: typer.Context,
+    account: Name,
+    login: Login,
+    span: Annotated[str, typer.Argument(metavar="HH:MM-HH:MM", help="local time, each day")] = "",
+    carrier: Annotated[str, typer.Option(metavar="NETWORK", help="only for this network")] = "",
+) -> None:
+    """Nothing of this account leaves outside."""
+    desk = desk_of(context)
+    with desk.house() as house:
+        person = desk.person(house, login, "write")
+        _may_steer(set(person.roles), login)
+        with house.begin() as conn:
+            hours.set_hours(conn, account, _span(span) if span else None, person.login, carrier)
+    desk.say("{account}: hours {span}", account=account, span=span or "-")
+    desk.answer(account=account, hours=span, carrier=carrier)
+
+
+@app.command("maintenance", cls=Verb, help="nothing is sent while the carrier works on its systems")
+def maintenance(
+    context: typer.Context,
+    account: Name,
+    begins: Annotated[str, typer.Argument(metavar="FROM", help="local time, 2026-12-31T22:00")],
+    until: Annotated[str, typer.Argument(metavar="UNTIL", help="local time, 2026-12-31T22:00")],
+    login: Login,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="why; it stands in the record")] = "",
+) -> None:
+    """The work goes on by itself afterwards."""
+    desk = desk_of(context)
+    starts, ends = _instant(begins), _instant(until)
+    with desk.house() as house:
+        person = desk.person(house, login, "write")
+        _may_steer(set(person.roles), login)
+        with house.begin() as conn:
+            hours.close_for(conn, account, starts, ends, note, person.login)
+    desk.say("{account}: nothing is sent from {start} to {end}", account=account, start=local(starts), end=local(ends))
+    desk.answer(account=account, starts=starts.isoformat(), ends=ends.isoformat())
+
+
+def _span(text: str) -> tuple[clock, clock]:
+    try:
+        opens, closes = (clock.fromisoformat(each) for each in text.split("-"))
+    except ValueError:
+        raise Problem("hours end after they begin, on the same day: write for instance 08:00-20:00") from None
+    return opens, closes
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=ZONE)
+    except ValueError:
+        raise Problem("{value} is no time: write for instance 2026-12-31T22:00", value=text) from None
 
 
 def _may_steer(roles: set[str], login: str) -> None:

@@ -45,6 +45,8 @@ FIXED = {  # columns that nobody but the owner changes
     "approval": ("wave", "plan_hash", "person", "choice", "reason", "typed", "at"),
     "batch": ("wave", "kind", "seq", "account", "carrier", "class"),
     "sender_rate": ("account", "sender"),
+    "sending_hours": ("account", "carrier"),
+    "maintenance": ("account", "starts", "ends", "note", "person"),
     "route_stop": ("at", "account", "carrier", "wave", "scope", "code", "detail"),
     "send_window": (
         "id", "wave", "kind", "batch", "epoch", "lo", "hi", "skip", "account", "journal", "at",
