@@ -80,7 +80,7 @@ RETURNING b.wave, b.kind::text, b.seq, b.carrier, b.cursor, b.hi, b.epoch, b.lea
     w.campaign, w.text, w.plan -> 'senders' ->> c.name, (w.plan -> 'texts' -> w.choice ->> 'segments')::int,
     extract(epoch FROM least(coalesce(hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes), now()),
         coalesce(route_hours_end(b.account, b.carrier), now())))::float8,
-    s.suspect, s.park, w.text_sha256, extract(epoch FROM w.closes_at - clock_timestamp())::float8
+    s.suspect, s.park, extract(epoch FROM w.closes_at - clock_timestamp())::float8, w.text_sha256
 """
 
 
