@@ -48,10 +48,11 @@ class _Row:
     cells: Sequence[object]
     bold: bool = False
     wrap: bool = False
+    head: bool = False
 
 
 def _head(*cells: str) -> _Row:
-    return _Row(cells, bold=True, wrap=True)
+    return _Row(cells, bold=True, wrap=True, head=True)
 
 
 class _Book:
@@ -59,7 +60,7 @@ class _Book:
 
     def __init__(self, book: Any) -> None:
         self._book = book
-        self._looks: dict[tuple[bool, bool, str], Any] = {}
+        self._looks: dict[tuple[bool, bool, bool, str], Any] = {}
 
     def page(self, name: str, widths: Sequence[float], rows: Iterable[_Row]) -> None:
         """Add a sheet with these rows."""
@@ -82,9 +83,11 @@ class _Book:
             page.write_number(*place, value, self._look(row, COUNT if isinstance(value, int) else SHARE))
 
     def _look(self, row: _Row, shape: str) -> Any:
-        key = (row.bold, row.wrap, shape)
+        key = (row.bold, row.wrap, row.head, shape)
         if key not in self._looks:
             look = {"bold": row.bold, "text_wrap": row.wrap, "valign": "vcenter", "num_format": shape}
+            if row.head:
+                look |= {"align": "center", "bottom": 1}  # over words and figures alike
             self._looks[key] = self._book.add_format(look)
         return self._looks[key]
 

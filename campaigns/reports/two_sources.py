@@ -35,6 +35,9 @@ class Line(NamedTuple):
     bold: bool = False
 
 
+LEAD = decree30.Look(keep=True)  # never alone at the end of a page
+
+
 def lines(figures: ReportFigures) -> Iterator[Line]:
     """Carriers by source, each source with a sum of its own."""
     own = _own(figures)
@@ -93,7 +96,7 @@ def draw(paper: Any, figures: ReportFigures) -> None:
         NOTE,
     )
     for words in findings(figures):
-        decree30.write(paper, words)
+        decree30.write(paper, words, LEAD if words.endswith(":") else decree30.BODY_LOOK)
 
 
 def _cells(at: str, line: Line) -> list[str]:

@@ -55,6 +55,13 @@ button{font:inherit;font-weight:600;margin-top:1.2rem;padding:.5rem 1.2rem;color
 .bad p{margin:.2rem 0}.en{color:#4b5563;font-size:.9rem}tr.failed td{background:#fff3d6}
 .good{padding:.6rem 1rem;background:#fff}
 pre{font:inherit;white-space:pre-wrap;background:#fff;padding:.8rem;border:1px solid #c9c4b5}
+p,li,.bad,td{overflow-wrap:anywhere}input[type=file]{max-width:100%;box-sizing:border-box}td i{display:none}
+@media (max-width:46rem){
+table.figures,.figures tbody,.figures tr,.figures td,.figures th[scope=row]{display:block;border:0}
+.figures tr:first-child{display:none}.figures tr{border:1px solid #c9c4b5;margin:0 0 .8rem;padding:.4rem .6rem}
+.figures td{display:flex;justify-content:space-between;align-items:center;gap:.6rem;padding:.2rem 0}
+.figures td i{display:block;font-style:normal}.figures td input,.figures td input.unit{width:9rem;flex:none}
+}
 """
 HEADERS = {
     "Content-Security-Policy": (
@@ -199,7 +206,8 @@ def _form(order: Order, code: str, said: Mapping[str, str]) -> str:
         + '<label for="paper">Bản chụp văn bản đã ký (.pdf, ảnh; tối đa 50 MB)</label>'
         '<input type="file" id="paper" name="paper"><h2>2. Số liệu: nhập tại đây</h2>'
         "<p>Chỉ gõ chữ số. Số liệu không có thì để trống, không ghi 0. Dòng tổng: thuê bao ghi số của đợt lớn nhất.</p>"
-        f'{_more_days(order)}<div class="scroll"><table>{_heads()}{_total(said)}{_rows(order, said)}</table></div>'
+        f'{_more_days(order)}<div class="scroll"><table class="figures">{_heads()}{_total(said)}'
+        f"{_rows(order, said)}</table></div>"
         '<h2>hoặc gửi tệp mẫu đã điền (.xlsx, .csv)</h2><label for="file">Tệp mẫu (khi có tệp, bảng trên được bỏ '
         'qua)</label><input type="file" id="file" name="file"><br><button>Nộp báo cáo</button></form>'
     )
@@ -255,9 +263,11 @@ _LABELS = {"wave": "đợt", "day": "ngày gửi", "unit": "đơn vị", **COUNT
 def _cell(prefix: str, name: str, row: str, said: Mapping[str, str]) -> str:
     field = f"{prefix}_{name}"
     value = escape(said.get(field, ""), quote=True)
+    label = _LABELS[name]
     look = ' class="unit"' if name == "unit" else ' inputmode="numeric"' if name in FIGURES else ""
     return (
-        f'<td><input type="text" name="{field}" value="{value}" aria-label="{row}: {_LABELS[name]}" maxlength="100"'
+        f'<td><i aria-hidden="true">{label[:1].upper()}{label[1:]}</i>'
+        f'<input type="text" name="{field}" value="{value}" aria-label="{row}: {label}" maxlength="100"'
         f"{look}></td>"
     )
 
