@@ -79,7 +79,7 @@ class Settings(BaseModel):
 
     # Sizes of the work (ledger: sections 2 and 4)
     batch_size: Count = 5_000  # messages; lease and stop work by batch
-    window_max: Annotated[int, Field(ge=1, le=1_000)] = 1_000  # messages an intent; the most a kill may put in doubt
+    window_max: Annotated[int, Field(ge=1, le=1_000)] = 1_000  # messages an intent; in doubt: the carrier's own window
     fold_chunks: Count = 40  # chunks a fold: short transactions, exact counts
 
     # Trying again, only what provably did not leave
