@@ -188,9 +188,11 @@ def test_every_act_is_in_the_audit_log(app: psycopg.Connection, wave: Wave) -> N
     ]  # fmt: skip
     rows = app.execute("SELECT act, details FROM audit WHERE subject = %s", (str(wave.id),)).fetchall()
     details: dict[str, Any] = dict(rows)
-    assert details["wave.approve"] == {
+    approved = details["wave.approve"]
+    assert {key: approved[key] for key in ("plan_hash", "choice", "reason")} == {
         "plan_hash": wave.plan_hash, "choice": "corrected", "reason": "as the letter says",
     }  # fmt: skip
+    assert len(approved["text_sha256"]) == 64
     assert details["wave.cancel"] == {"reason": "cancel it"}
 
 

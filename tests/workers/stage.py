@@ -127,9 +127,13 @@ class Stage:
                 self.end(pid)
 
     def reach(self, wave: Wave, least: int) -> None:
-        """Ring until the carrier has taken more than so many; the books rest, so that this moment is not missed."""
-        acts.ring(self.house, wave)
-        wait_for(lambda: len(self.taken()) > least, f"message {least}")
+        """Ring, as the sweeper does, until the carrier has taken more than so many; the books rest meanwhile."""
+
+        def more() -> bool:
+            acts.ring(self.house, wave)
+            return len(self.taken()) > least
+
+        wait_for(more, f"message {least}")
 
     def go_on(self, wave: Wave, until: Callable[[], bool], seconds: float = 15.0) -> None:
         """Ring and keep the books until something is true."""

@@ -23,7 +23,7 @@ from providers.simulator.faults import Faults
 from providers.simulator.truth import read_taken
 from tests.cluster import Started
 from tests.providers.contract import carrier
-from tests.workers.scripted import Scripted, counts, let_work
+from tests.workers.scripted import Patient, Scripted, counts, let_work
 from tests.workers.stage import ACCOUNT, fold_all
 from workers import restart
 from workers.house import House
@@ -73,7 +73,7 @@ def test_taken_but_not_answered(house: House, wave: Wave, tmp_path: Path, kind: 
         async with carrier(kind, truth, SPOILT, KINDS[kind]) as port:
             url = f"http://127.0.0.1:{port}"
             provider = build(kind, {**KINDS[kind], "base_url": url, "deadline": 0.3})
-            await let_work(house, provider, lambda: counts(house, wave).keys() <= TOLD)
+            await let_work(house, provider, lambda: counts(house, wave).keys() <= TOLD, patient=True)
 
     asyncio.run(work())
     taken = Counter(line.number for line in read_taken(truth))
@@ -105,6 +105,7 @@ def test_garbage_is_settled_by_the_same_reference(house: House, wave: Wave, tmp_
                     counts(house, wave).get(State.ACCEPTED) == wanted
                     and len(questions_of(house, wave)) >= (len(LOOK_UPS) if once else 1)
                 ),
+                patient=True,
             )
 
     asyncio.run(work())
@@ -185,7 +186,7 @@ def test_what_a_second_submission_proves(house: House, wave: Wave, said: Answer 
     def over() -> bool:
         return counts(house, wave).get(state, 0) == 40 and len(questions_of(house, wave)) >= asked
 
-    asyncio.run(let_work(house, provider, over))
+    asyncio.run(let_work(house, provider, over, patient=True))
     assert counts(house, wave) == {state: 40}
     assert len(provider.references) == 40  # no message ever got a second reference
     assert set(Counter(provider.wire)) == set(provider.wire)
@@ -208,7 +209,7 @@ def test_what_a_look_up_proves(house: House, wave: Wave, said: Receipt, state: S
     provider = Tells(said)
     each = 1 if said.provider_ref else len(LOOK_UPS)
     asyncio.run(let_work(house, provider, lambda: len(questions_of(house, wave)) == 40 * each
-                         and counts(house, wave) == {state: 40}))  # fmt: skip
+                         and counts(house, wave) == {state: 40}, patient=True))  # fmt: skip
     assert set(provider.asked.values()) == {each}
     assert max(Counter(provider.wire).values()) == 1
     assert {code for _, code, _ in questions_of(house, wave)} == {said.code}
@@ -218,7 +219,7 @@ def test_an_id_that_another_message_has_settles_nothing(house: House, wave: Wave
     """A carrier that names one id for all numbers: the first keeps it, nobody else becomes accepted by it."""
     provider = Tells(Receipt(Outcome.ACCEPTED, "sent"))
     provider.find = lambda _doubt: _same()  # type: ignore[method-assign]
-    asyncio.run(let_work(house, provider, lambda: len(questions_of(house, wave)) >= 80))
+    asyncio.run(let_work(house, provider, lambda: len(questions_of(house, wave)) >= 80, patient=True))
     assert counts(house, wave) == {State.ACCEPTED: 1, State.UNCERTAIN: 39}
 
 
@@ -232,7 +233,9 @@ def test_a_restart_between_questions_keeps_the_schedule(house: House, wave: Wave
     for so_far in (40, 80, 120):
         _free_share(house)
         provider = Tells(Receipt(Outcome.UNCERTAIN, "~not-found"))
-        asyncio.run(let_work(house, provider, lambda so_far=so_far: len(questions_of(house, wave)) >= so_far))  # type: ignore[misc]
+        asyncio.run(
+            let_work(house, provider, lambda so_far=so_far: len(questions_of(house, wave)) >= so_far, patient=True)
+        )  # type: ignore[misc]
         asked += provider.asked
     assert set(asked.values()) == {3}
     late = sorted(seconds for _, _, seconds in questions_of(house, wave))
@@ -259,6 +262,7 @@ def _free_share(house: House) -> None:
 async def asking(house: House, provider: Provider) -> AsyncIterator[Questions]:
     """A worker that only asks."""
     sending = Sending(house, house.accounts[ACCOUNT], provider)
+    sending.health.breaker = Patient()
     sending._end = lambda _why: None  # type: ignore[method-assign]  # this process is the test's own
     await sending.start()
     try:
@@ -274,7 +278,7 @@ async def asking(house: House, provider: Provider) -> AsyncIterator[Questions]:
 def due_now(house: House, owner: psycopg.Connection, wave: Wave, provider: Provider) -> None:
     """Everybody is uncertain and due; nobody was asked."""
     house.settings = house.settings.model_copy(update={"settle": 30, "look_ups": (30.0, 60.0)})
-    asyncio.run(let_work(house, provider, lambda: counts(house, wave) == {State.UNCERTAIN: 40}))
+    asyncio.run(let_work(house, provider, lambda: counts(house, wave) == {State.UNCERTAIN: 40}, patient=True))
     owner.execute(f"UPDATE log_{wave.id} SET at = at - interval '31 s' WHERE outcome = 1")
 
 
