@@ -271,15 +271,16 @@ class Sending:
             log.error("a window could not be closed: %s", type(error).__name__)
             self._doubt = True
 
-    def throttled(self, code: str) -> None:
+    def throttled(self, code: str, n: int) -> None:
         """See Sender: half the pace at once, nothing at all while it wants to be left alone."""
         wait, self.provider.retry_after = self.provider.retry_after, 0.0
-        if self.pace.throttled(time.monotonic(), wait) or wait:
+        if self.pace.throttled(time.monotonic(), wait, n):
             log.warning("account %s: %s, half the pace from now on, left alone for %.0f s", self.account.name,
                         code, wait)  # fmt: skip
 
     def heard(self, good: int, bad: int, code: str) -> None:
         """See Sender."""
+        self.pace.ease.heard(good + bad, time.monotonic())
         self.health.heard(good, bad, code)
         if bad and self.health.state is State.OPEN:
             self._open = False

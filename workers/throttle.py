@@ -140,6 +140,10 @@ REST = 2.0
 """Seconds without such a word before the rate rises again."""
 CLIMB = 0.05
 """Of the rate, each second."""
+FEW = 0.1
+"""Of the latest answers: "not now" to fewer is about those messages, and slows by just that part."""
+LATEST = 2.0
+"""Seconds after which what was heard counts half."""
 LONGEST_REST = 600.0
 """Seconds that a carrier's own "come again in" is obeyed at most."""
 
@@ -149,23 +153,38 @@ class Ease:
 
     def __init__(self) -> None:
         self._part = 1.0
-        self._cut_at = -math.inf
+        self._cut_at = self._rises_at = -math.inf
         self.not_before = -math.inf
+        self._all = self._no = 0.0  # the latest answers, and those that said "not now"
+        self._since = -math.inf
 
-    def throttled(self, now: float, wait: float = 0.0) -> bool:
-        """The carrier said "not now", and when to come again if `wait`; True when the rate was halved."""
+    def heard(self, answers: int, now: float) -> None:
+        """So many answers came, of whatever kind."""
+        if now - self._since > LATEST:
+            self._all, self._no, self._since = self._all / 2, self._no / 2, now
+        self._all += answers
+
+    def throttled(self, now: float, wait: float = 0.0, n: int = 1) -> bool:
+        """The carrier said "not now" to `n`, and when to come again if `wait`; True when the rate was halved."""
+        self._no += n
+        part = self._no / max(self._all, self._no)
+        if part < FEW:
+            if now - self._cut_at >= SAME:
+                self._part, self._cut_at = max(LEAST, self.part(now) * (1 - part)), now
+                self._rises_at = max(self._rises_at, now)
+            return False
         if wait > 0:
             self.not_before = max(self.not_before, now + min(wait, LONGEST_REST))
         if now - self._cut_at < SAME:
             return False
-        self._part, self._cut_at = max(LEAST, self.part(now) / 2), now
+        self._part, self._cut_at, self._rises_at = max(LEAST, self.part(now) / 2), now, now + REST
         return True
 
     def part(self, now: float) -> float:
         """Of the rate, 0 while the carrier wants to be left alone."""
         if now < self.not_before:
             return 0.0
-        quiet = now - max(self._cut_at + REST, self.not_before)
+        quiet = now - max(self._rises_at, self.not_before)
         return min(1.0, self._part + max(0.0, quiet) * CLIMB) if self._part < 1.0 else 1.0
 
 
@@ -194,9 +213,9 @@ class Rate:
         """See Pace.using."""
         return max(self.share, self.pace.using(now))
 
-    def throttled(self, now: float, wait: float = 0.0) -> bool:
-        """The carrier said "not now"; True when the rate was halved."""
-        halved = self.ease.throttled(now, wait)
+    def throttled(self, now: float, wait: float = 0.0, n: int = 1) -> bool:
+        """The carrier said "not now" to so many; True when the rate was halved."""
+        halved = self.ease.throttled(now, wait, n)
         self._set(now)
         return halved
 

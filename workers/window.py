@@ -49,8 +49,8 @@ class Sender(Protocol):
     def seen(self, messages: int, seconds: float) -> None:
         """A window took so long."""
 
-    def throttled(self, code: str) -> None:
-        """The carrier said "not now"."""
+    def throttled(self, code: str, n: int) -> None:
+        """The carrier said "not now" to so many; told after `heard`."""
 
     def heard(self, good: int, bad: int, code: str) -> None:
         """So many answers of a carrier that works, and so many of one that does not."""
@@ -184,7 +184,7 @@ class WindowRun:
         window, lo, sent, answered = self._intent.id, self._intent.lo, self._next, self._answered
         first, taken = self._span.first, dict[str, int]()
         plain: list[str] = []
-        not_now, bad, why = self._not_now, 0, ""
+        not_now, bad, why, later, slow = self._not_now, 0, "", 0, ""
         odd: list[Answer] = []
         for answer in answers:
             idx, outcome, code, provider_ref = answer
@@ -196,7 +196,7 @@ class WindowRun:
                 if outcome < Outcome.DEFERRED and code != "~stopped":
                     bad, why = bad + 1, code
                 elif code in not_now:
-                    self._sending.throttled(code)
+                    later, slow = later + 1, code
             if line := tail(idx, outcome, code, provider_ref):
                 plain.append(line)
                 if provider_ref:
@@ -204,6 +204,8 @@ class WindowRun:
             else:
                 odd.append(answer)
         self._sending.heard(len(answers) - bad, bad, why)
+        if later:
+            self._sending.throttled(slow, later)
         try:
             self._sending.journal.heard(window, odd, plain)
         finally:  # a full disk must not lose what was heard

@@ -135,6 +135,18 @@ def test_a_changed_rate_holds_from_the_moment_the_last_second_shows_it(
         sent.append((now, granted))
 
 
+def test_a_few_not_now_are_about_those_messages() -> None:
+    """One in twenty slows by one in twenty, and a wait is theirs; from one in ten on it is the carrier."""
+    ease = Ease()
+    for second in range(60):
+        ease.heard(100, float(second))
+        assert not ease.throttled(float(second), 5.0, 5)
+    assert ease.part(60.0) >= 0.9
+    ease.heard(100, 60.5)
+    assert ease.throttled(61.5, 5.0, 60)
+    assert ease.part(62.0) == 0.0
+
+
 def test_half_at_once_and_back_by_itself() -> None:
     """Many answers of one moment halve once; the rate climbs back after a while of silence, and stops at the whole."""
     ease = Ease()
