@@ -39,7 +39,8 @@ def test_only_the_holder_of_a_lease_that_is_long_over_is_killed(
 ) -> None:
     """F12: a worker stopped for twice its lease is killed by its parent; a successor is not."""
     wave = started(n=40, account=ACCOUNT)
-    with psycopg.connect(site.owner) as conn:
+    with psycopg.connect(site.owner) as conn:  # the leases of the other cases are not over
+        conn.execute("UPDATE batch SET lease_until = clock_timestamp() + interval '1 h' WHERE lease_until IS NOT NULL")
         conn.execute(
             "UPDATE batch SET lease_token = 1, lease_until = clock_timestamp() - make_interval(secs => %s)"
             " WHERE wave = %s",
