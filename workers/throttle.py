@@ -168,17 +168,14 @@ class Ease:
         """The carrier said "not now" to `n`, and when to come again if `wait`; True when the rate was halved."""
         self._no += n
         part = self._no / max(self._all, self._no)
-        if part < FEW:
-            if now - self._cut_at >= SAME:
-                self._part, self._cut_at = max(LEAST, self.part(now) * (1 - part)), now
-                self._rises_at = max(self._rises_at, now)
-            return False
-        if wait > 0:
+        few = part < FEW
+        if wait > 0 and not few:
             self.not_before = max(self.not_before, now + min(wait, LONGEST_REST))
         if now - self._cut_at < SAME:
             return False
-        self._part, self._cut_at, self._rises_at = max(LEAST, self.part(now) / 2), now, now + REST
-        return True
+        self._part = max(LEAST, self.part(now) * (1 - part if few else 0.5))
+        self._cut_at, self._rises_at = now, max(self._rises_at, now) if few else now + REST
+        return not few
 
     def part(self, now: float) -> float:
         """Of the rate, 0 while the carrier wants to be left alone."""

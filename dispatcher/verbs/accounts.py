@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from datetime import time as clock
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.table import Table
 
 from campaigns.ledger import accounts, hours, stops
+from campaigns.ledger.people import Person
 from campaigns.schedule import ZONE
 from campaigns.terms import Problem
 from dispatcher.verbs.desk import Desk, Login, desk_of
@@ -74,11 +78,8 @@ def reopen(
 ) -> None:
     """Lift every stop of the account."""
     desk = desk_of(context)
-    with desk.house() as house:
-        person = desk.person(house, login, "write")
-        _may_steer(set(person.roles), login)
-        with house.begin() as conn:
-            lifted = stops.lift(conn, account, person.login, reason)
+    with _steering(desk, login) as (conn, person):
+        lifted = stops.lift(conn, account, person.login, reason)
     desk.say("{account} may send again: {n} stops are lifted", account=account, n=len(lifted))
     desk.answer(account=account, lifted=[each.code for each in lifted])
 
@@ -98,12 +99,9 @@ def rate(
     desk = desk_of(context)
     if (segments is None) != contract:
         raise Problem("say either a number of segments a second, or --contract")
-    with desk.house() as house:
-        person = desk.person(house, login, "write")
-        _may_steer(set(person.roles), login)
-        with house.begin() as conn:
-            accounts.set_rate(conn, account, segments, person.login, sender)
-            now = next(each for each in accounts.standing(conn) if each.name == account)
+    with _steering(desk, login) as (conn, person):
+        accounts.set_rate(conn, account, segments, person.login, sender)
+        now = next(each for each in accounts.standing(conn) if each.name == account)
     desk.say("{account}: {rate} segments a second from now on, licence {licence}", account=account,
              rate=f"{now.senders.get(sender, now.rate):g}", licence=f"{now.licence:g}")  # fmt: skip
     desk.answer(**_as_json(now))
@@ -119,11 +117,8 @@ def set_hours(
 ) -> None:
     """Nothing of this account leaves outside."""
     desk = desk_of(context)
-    with desk.house() as house:
-        person = desk.person(house, login, "write")
-        _may_steer(set(person.roles), login)
-        with house.begin() as conn:
-            hours.set_hours(conn, account, _span(span) if span else None, person.login, carrier)
+    with _steering(desk, login) as (conn, person):
+        hours.set_hours(conn, account, _span(span) if span else None, person.login, carrier)
     desk.say("{account}: hours {span}", account=account, span=span or "-")
     desk.answer(account=account, hours=span, carrier=carrier)
 
@@ -140,11 +135,8 @@ def maintenance(
     """The work goes on by itself afterwards."""
     desk = desk_of(context)
     starts, ends = _instant(begins), _instant(until)
-    with desk.house() as house:
-        person = desk.person(house, login, "write")
-        _may_steer(set(person.roles), login)
-        with house.begin() as conn:
-            hours.close_for(conn, account, starts, ends, note, person.login)
+    with _steering(desk, login) as (conn, person):
+        hours.close_for(conn, account, starts, ends, note, person.login)
     desk.say("{account}: nothing is sent from {start} to {end}", account=account, start=local(starts), end=local(ends))
     desk.answer(account=account, starts=starts.isoformat(), ends=ends.isoformat())
 
@@ -164,9 +156,15 @@ def _instant(text: str) -> datetime:
         raise Problem("{value} is no time: write for instance 2026-12-31T22:00", value=text) from None
 
 
-def _may_steer(roles: set[str], login: str) -> None:
-    if not MAY_STEER & roles:
-        raise Problem("{login} may not steer accounts: an operator or an approver may", login=login)
+@contextmanager
+def _steering(desk: Desk, login: str) -> Iterator[tuple[psycopg.Connection, Person]]:
+    """A transaction for somebody who may steer accounts, and who that is."""
+    with desk.house() as house:
+        person = desk.person(house, login, "write")
+        if not MAY_STEER & set(person.roles):
+            raise Problem("{login} may not steer accounts: an operator or an approver may", login=login)
+        with house.begin() as conn:
+            yield conn, person
 
 
 def _as_json(each: accounts.Standing) -> dict[str, object]:
