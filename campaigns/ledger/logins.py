@@ -23,6 +23,35 @@ IDLE, WHOLE = "30 minutes", "12 hours"
 """A session ends after this long without a call, and after this long in any case."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may act here, and what of an account is there."""
+
+    login: str
+    name: str
+    roles: tuple[str, ...]
+    active: bool
+    has_password: bool
+    has_code: bool
+
+
+ROSTER = """
+SELECT p.login, p.name, p.roles, p.disabled_at IS NULL, EXISTS (SELECT FROM password w WHERE w.person = p.login),
+    EXISTS (SELECT FROM authenticator a WHERE a.person = p.login AND a.confirmed_at IS NOT NULL)
+FROM person p ORDER BY p.login
+"""
+
+
+def roster(conn: psycopg.Connection) -> list[Account]:
+    """Everybody, closed accounts too."""
+    return [Account(row[0], row[1], tuple(row[2]), *row[3:]) for row in conn.execute(ROSTER)]
+
+
+def may_enter(conn: psycopg.Connection, login: str) -> bool:
+    """Whether there is a person of this login whose account is not closed."""
+    return conn.execute("SELECT FROM person WHERE login = %s AND disabled_at IS NULL", (login,)).fetchone() is not None
+
+
 def invite(conn: psycopg.Connection, login: str, by: str) -> str:
     """A one-time word for a person, shown once; older ones of that person end."""
     word = secrets.token_urlsafe(32)

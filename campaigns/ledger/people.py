@@ -66,6 +66,20 @@ def require(conn: psycopg.Connection, login: str, key: str, scope: str) -> Perso
     return person
 
 
+def names(conn: psycopg.Connection) -> dict[str, str]:
+    """Login -> name, of everybody who was ever entered."""
+    return {str(login): str(name) for login, name in conn.execute("SELECT login, name FROM person")}
+
+
+def approvers(conn: psycopg.Connection, author: str) -> list[str]:
+    """Names of those who could approve what `author` has planned."""
+    rows = conn.execute(
+        "SELECT name FROM person WHERE 'approver' = ANY(roles) AND disabled_at IS NULL AND login <> %s ORDER BY login",
+        (author,),
+    )
+    return [str(row[0]) for row in rows]
+
+
 def record(conn: psycopg.Connection, person: str, act: str, subject: str, **details: Any) -> None:
     """Write what somebody did into the audit log; never with a phone number in it."""
     conn.execute(

@@ -127,6 +127,23 @@ def _same_choice(conn: psycopg.Connection, wave: Wave, person: people.Person, ch
         )
 
 
+def planned(conn: psycopg.Connection) -> int:
+    """How many waves wait for an approval."""
+    row = conn.execute("SELECT count(*) FROM wave WHERE state = 'planned'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def of_campaigns(conn: psycopg.Connection) -> dict[str, int]:
+    """Campaign -> its waves, cancelled ones too."""
+    return dict(conn.execute("SELECT campaign, count(*) FROM wave GROUP BY campaign").fetchall())
+
+
+def reason(conn: psycopg.Connection, wave: int) -> str:
+    """Why a wave stands as it does: what was said at its last pause, resume or cancel."""
+    row = conn.execute("SELECT state_reason FROM wave WHERE id = %s", (wave,)).fetchone()
+    return str(row[0]) if row else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """One person's word on one plan."""

@@ -13,7 +13,6 @@ from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from dispatcher.auth import NotAllowed
 from dispatcher.console.call import Call, to
-from dispatcher.console.desk import names
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.console.snapshots import Snapshots
@@ -31,24 +30,15 @@ def _page(call: Call, wrong: str, status: int = 200) -> Response:
     with call.house.begin() as conn:
         wave = waves.get(conn, call.wave())
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
-        given, known = waves.approvals(conn, wave), names(conn)
+        given, known = waves.approvals(conn, wave), people.names(conn)
         before = _before(conn, wave)
-        able = approvers(conn, wave)
+        able = people.approvers(conn, wave.author)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
         why=call.form.get("reason", ""),
     )  # fmt: skip
-
-
-def approvers(conn: psycopg.Connection, wave: Wave) -> list[str]:
-    """Names of those who could approve this wave."""
-    rows = conn.execute(
-        "SELECT name FROM person WHERE 'approver' = ANY(roles) AND disabled_at IS NULL AND login <> %s ORDER BY login",
-        (wave.author,),
-    )
-    return [str(row[0]) for row in rows]
 
 
 def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:

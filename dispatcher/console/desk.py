@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import psycopg
 from starlette.responses import Response
 
 from campaigns import segments
 from campaigns.definition import variants
-from campaigns.ledger import registry, waves
+from campaigns.ledger import people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
@@ -49,7 +48,7 @@ def campaigns_page(call: Call) -> Response:
     with call.house.begin() as conn:
         rows = registry.list_campaigns(conn)
         found = [(registry.get_campaign(conn, name)[0], version, author) for name, version, _, author in rows]
-        counted: dict[str, int] = dict(conn.execute("SELECT campaign, count(*) FROM wave GROUP BY campaign").fetchall())
+        counted = waves.of_campaigns(conn)
     return show(call, "campaigns.html", campaigns=found, counted=counted)
 
 
@@ -59,21 +58,16 @@ def campaign_page(call: Call) -> Response:
     with call.house.begin() as conn:
         campaign, version = registry.get_campaign(conn, name)
         found = [wave for wave in waves.all_waves(conn) if wave.campaign == name]
-        people = names(conn)
+        known = people.names(conn)
     texts = [(choice, one, segments.measure(one.text)) for choice, one in variants(campaign).items()]
     if not campaign.waves:
         raise Absent("there is no campaign {name}: load its definition first", name=name)
-    return show(call, "campaign.html", campaign=campaign, version=version, waves=found, texts=texts, people=people)
+    return show(call, "campaign.html", campaign=campaign, version=version, waves=found, texts=texts, people=known)
 
 
 def approvals_page(call: Call) -> Response:
     """Waves that wait for an approval."""
     with call.house.begin() as conn:
         found = [(wave, waves.approvals(conn, wave)) for wave in waves.all_waves(conn) if wave.state == "planned"]
-        people = names(conn)
-    return show(call, "approvals.html", waiting_waves=found, people=people)
-
-
-def names(conn: psycopg.Connection) -> dict[str, str]:
-    """Login -> name."""
-    return {str(login): str(name) for login, name in conn.execute("SELECT login, name FROM person")}
+        known = people.names(conn)
+    return show(call, "approvals.html", waiting_waves=found, people=known)

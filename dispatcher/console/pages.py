@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from campaigns.ledger import halts
+from campaigns.ledger import halts, waves
 from campaigns.ledger.waves import Wave
 from dispatcher.console.call import STAFF, Call
 
@@ -102,8 +102,7 @@ def _waiting(call: Call) -> int:
     if not call.has(*STAFF):
         return 0
     with call.house.begin() as conn:
-        row = conn.execute("SELECT count(*) FROM wave WHERE state = 'planned'").fetchone()
-    return int(row[0]) if row else 0
+        return waves.planned(conn)
 
 
 def local(at: datetime) -> datetime:

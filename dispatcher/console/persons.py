@@ -10,12 +10,6 @@ from dispatcher.console.call import Call
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 
-ROWS = """
-SELECT p.login, p.name, p.roles, p.disabled_at IS NULL, EXISTS (SELECT FROM password w WHERE w.person = p.login),
-    EXISTS (SELECT FROM authenticator a WHERE a.person = p.login AND a.confirmed_at IS NOT NULL)
-FROM person p ORDER BY p.login
-"""
-
 
 def people_page(call: Call) -> Response:
     """Everybody who may act here."""
@@ -24,7 +18,7 @@ def people_page(call: Call) -> Response:
 
 def _page(call: Call, link: str, login: str, wrong: str, status: int = 200) -> Response:
     with call.house.begin() as conn:
-        rows = conn.execute(ROWS).fetchall()
+        rows = logins.roster(conn)
     return show(
         call, "people.html", status, rows=rows, link=link, invited=login, wrong=wrong, good_for=logins.INVITED_HOURS
     )
@@ -36,8 +30,7 @@ def invite(call: Call) -> Response:
     with call.house.begin() as conn:
         wrong = check_code(call, conn)
         if not wrong:
-            known = conn.execute("SELECT FROM person WHERE login = %s AND disabled_at IS NULL", (login,)).fetchone()
-            if known is None:
+            if not logins.may_enter(conn, login):
                 raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
             word = logins.invite(conn, login, call.who.login)
             people.record(conn, call.who.login, "console.invite", login)

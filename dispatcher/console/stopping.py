@@ -6,10 +6,9 @@ import time
 
 from starlette.responses import Response
 
-from campaigns.ledger import halts
+from campaigns.ledger import halts, people
 from campaigns.terms import Problem
 from dispatcher.console.call import Call, to
-from dispatcher.console.desk import names
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.halting import Halted, all_halted
@@ -22,8 +21,8 @@ def stop_page(call: Call) -> Response:
 
 def _page(call: Call, wrong: str, status: int = 200, told: Halted | None = None) -> Response:
     with call.house.begin() as conn:
-        found, people = halts.current(conn), names(conn)
-    return show(call, "stop.html", status, halt=found, people=people, wrong=wrong, halted=told,
+        found, known = halts.current(conn), people.names(conn)
+    return show(call, "stop.html", status, halt=found, people=known, wrong=wrong, halted=told,
                 why=call.form.get("reason", ""))  # fmt: skip
 
 

@@ -12,13 +12,12 @@ from typing import Any
 from redis import RedisError
 from starlette.responses import Response, StreamingResponse
 
-from campaigns.ledger import logins, waves
+from campaigns.ledger import logins, people, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from config.carriers import load_carriers
 from dispatcher import acts
 from dispatcher.console.call import Call, to
-from dispatcher.console.desk import names
 from dispatcher.console.pages import HEADERS, clock, local, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
 from dispatcher.halting import halted
@@ -46,11 +45,11 @@ def wave_page(call: Call) -> Response:
     snap = snapshots_of(call).of(call.wave())
     wave = snap.wave
     with call.house.begin() as conn:
-        given, people = waves.approvals(conn, wave), names(conn)
-        reason = conn.execute("SELECT state_reason FROM wave WHERE id = %s", (wave.id,)).fetchone()
+        given, known = waves.approvals(conn, wave), people.names(conn)
+        reason = waves.reason(conn, wave.id)
     return show(
-        call, "wave.html", snap=snap, wave=wave, approvals=given, people=people, told=told(call, snap), bar=bar,
-        tag=TAGS[wave.state], reason=reason[0] if reason else "", carriers=_carriers(call), text=text_of(wave),
+        call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
+        tag=TAGS[wave.state], reason=reason, carriers=_carriers(call), text=text_of(wave),
         licence=_licence(call, wave), buckets=BUCKETS,
     )  # fmt: skip
 

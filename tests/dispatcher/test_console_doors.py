@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from dispatcher import acts
 from dispatcher.assemble import Site
-from dispatcher.console import codes
+from dispatcher.console import application, codes
 from dispatcher.console.application import RULES, open_console
 from dispatcher.console.call import COOKIE, ROLES, Rule
 from tests.cluster import CAMPAIGN, Planned
@@ -97,6 +98,12 @@ def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
     stranger = Browser(served)
     said = stranger.get(path) if rule.method == "GET" else stranger.post(path)
     assert (said.status, said.headers["location"][:16]) == (303, "/console/sign-in")
+
+
+def test_pages_speak_no_sql() -> None:
+    """What a page reads is read by a function of the ledger: one place knows the tables."""
+    folder = Path(application.__file__).parent
+    assert [path.name for path in folder.glob("*.py") if re.search(r"\.execute\(|\bSELECT\b", path.read_text())] == []
 
 
 def test_a_form_from_another_site_or_session_does_nothing(browsers: dict[str, Browser]) -> None:
