@@ -169,18 +169,21 @@ class Ease:
         self._no += n
         part = self._no / max(self._all, self._no)
         few = part < FEW
+        before = self._level(now)  # not 0, though it may already want to be left alone: half of what it had
         if wait > 0 and not few:
             self.not_before = max(self.not_before, now + min(wait, LONGEST_REST))
         if now - self._cut_at < SAME:
             return False
-        self._part = max(LEAST, self.part(now) * (1 - part if few else 0.5))
+        self._part = max(LEAST, before * (1 - part if few else 0.5))
         self._cut_at, self._rises_at = now, max(self._rises_at, now) if few else now + REST
         return not few
 
     def part(self, now: float) -> float:
         """Of the rate, 0 while the carrier wants to be left alone."""
-        if now < self.not_before:
-            return 0.0
+        return 0.0 if now < self.not_before else self._level(now)
+
+    def _level(self, now: float) -> float:
+        """Of the rate, by how often and how long ago it said so."""
         quiet = now - max(self._rises_at, self.not_before)
         return min(1.0, self._part + max(0.0, quiet) * CLIMB) if self._part < 1.0 else 1.0
 

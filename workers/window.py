@@ -120,9 +120,9 @@ class WindowRun:
     async def take(self, want: int) -> range:
         """See providers.base.Gate: pace, stop flags, hours and the journal are behind this call."""
         sending = self._sending
-        if self._next > self._intent.lo:
-            crash_point("C5")  # what was taken before stands on the wire, and nobody has read its answers
         while not self._over:
+            if self._next > self._intent.lo:
+                crash_point("C5")  # what was taken before stands on the wire, and its answers are not all read
             left = self._intent.hi - self._next
             if left == 0 or want <= 0:
                 break
@@ -203,14 +203,14 @@ class WindowRun:
                     taken[provider_ref] = NOBODY if provider_ref in taken else first + idx
             else:
                 odd.append(answer)
-        self._sending.heard(len(answers) - bad, bad, why)
-        if later:
-            self._sending.throttled(slow, later)
         try:
             self._sending.journal.heard(window, odd, plain)
         finally:  # a full disk must not lose what was heard
             crash_point("C7")
             self._sending.recent.remember(self._span, taken)
+            self._sending.heard(len(answers) - bad, bad, why)
+            if later:
+                self._sending.throttled(slow, later)
             lines: list[Line] = [(window, a.idx, "answer", a.outcome, a.code, a.provider_ref) for a in odd]
             await self._sending.answers.put(self._batch.wave, lines, told=(window, plain))
 

@@ -1,4 +1,4 @@
-"""The blows: workers killed at random and at named points, stopped, replaced; servers killed; a person's stop.
+"""The blows: workers killed at random and at named points, stopped, replaced; servers and people in outages.py.
 
 Everything happens in one thread. A blow that takes time is a generator that yields the seconds it wants to wait, so
 that several go on at once while the crew is watched.
@@ -15,19 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
-import redis
-
-from campaigns.ledger import probes, unrest, waves
 from campaigns.ledger.waves import Wave
-from campaigns.terms import Problem
 from dispatcher.crew import WORK
+from dispatcher.drill import outages
 from dispatcher.drill.backintime import go_back
-from dispatcher.drill.begin import APPROVER
 from dispatcher.drill.marks import Marks
 from dispatcher.drill.stage import Stage
 from dispatcher.drill.weather import moods
-from dispatcher.drill.wishes import OTHER_POINTS
+from dispatcher.drill.wishes import OTHER_POINTS, SHARES
 from providers.simulator.chaos import Mode
 from workers.house import House
 
@@ -38,10 +33,6 @@ ON_THE_WIRE = 12.0
 """Seconds waited for a victim with something unanswered: a blow to an idle one proves nothing."""
 STUCK = 12.0
 """Seconds after which a worker that does not reach its named point is killed where it is."""
-IN_FORCE = 2.0
-"""Seconds after which a person's stop must hold at the carrier (ledger: section 9)."""
-PROBING = 1.0
-"""Seconds between two attempts to break the ledger's constraints."""
 AT_ONCE = 2
 """Senders that are to die at a named point at the same time; the others are for random kills and stops."""
 WEIGHT = {"work-sim-smpp": 5, "work-sim-esms": 3}
@@ -50,6 +41,10 @@ PROBES = 3
 """Rounds of such attempts that a drill must hold at least."""
 STRIKING = 0.6
 """Share of a drill's limit in which blows may fall; the rest is for coming to rest."""
+STRETCH, SLOWER = 0.75, 4.0
+"""From this share of the wave on, what is left is sent so much slower while blows are still to fall."""
+RARE = 0.1
+"""Share of the messages below which an account passes the named points too seldom to wait for it there."""
 NEARLY_ALL = 0.97
 """Share of the wave after which what is left are retries and refusals: a kill would find nobody at work."""
 
@@ -71,6 +66,7 @@ class Striker:
     _going: int = 0  # blows that take time and are not over
     _calm: bool = False  # no new blow begins
     _story: bool = False  # the database is still to go back in time
+    _slow: bool = False  # accounts have a rate below their licence
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -78,7 +74,7 @@ class Striker:
         """All blows of the wishes, then calm."""
         agenda = self._agenda()
         self._begin(self._deal(agenda))
-        self._begin(self._probe())
+        self._begin(outages.probe(self.house, self.wave, self.marks, lambda: self._calm))
         if self.stage.wishes.mix.restore:
             story = go_back(self.stage, self.house, self.wave, self.marks, self._quieten, self._stop_for_good)
             self._begin(self._telling(story))
@@ -86,6 +82,9 @@ class Striker:
             self._begin(moods(self.stage, self.dice, self.marks))
         until = time.monotonic() + STRIKING * self.stage.wishes.within
         while time.monotonic() < until and self._anything_left(agenda):
+            self.turn()
+            self._stretch(agenda)
+        while self._slow and not outages.set_rates(self.stage, self.house, None):
             self.turn()
         self._running.clear()
         for name in list(self._stopped):
@@ -113,6 +112,12 @@ class Striker:
             self._begin(steps)
         time.sleep(TICK)
 
+    def _stretch(self, agenda: list[Callable[[], Steps]]) -> None:
+        """Make the rest of the wave last: a machine on which blows take longer must not run out of work for them."""
+        blows = agenda or self._story or self.marks.armed or any(self._points.values())
+        if blows and not self._slow and self.marks.taken() > STRETCH * self.wave.n:
+            self._slow = outages.set_rates(self.stage, self.house, SLOWER)
+
     def _begin(self, steps: Steps) -> None:
         wait = next(steps, None)
         if wait is not None:
@@ -136,8 +141,11 @@ class Striker:
             acts.append(lambda at_other=at_other: self._kill(others if at_other else self._senders()))  # type: ignore[misc]
         acts += [lambda leases=leases: self._stop(leases) for leases in mix.stops]  # type: ignore[misc]
         acts += [self._stop_in_t1] * mix.stops_in_t1 + [self._zombie] * mix.zombies
-        acts += [self._flush] * mix.flushes + [self._kill_valkey] * mix.valkey
-        acts += [self._kill_postgres] * mix.postgres + [self._pause] * mix.pauses
+        stage, house, marks = self.stage, self.house, self.marks
+        acts += [lambda: outages.flush(house, marks)] * mix.flushes
+        acts += [lambda: outages.kill_server(stage, marks, "valkey", "redis", 1.5)] * mix.valkey
+        acts += [lambda: outages.kill_server(stage, marks, "postgres", "postgres", 1.0)] * mix.postgres
+        acts += [lambda: outages.pause(stage, house, self.wave, marks, self._work_left)] * mix.pauses
         self.dice.shuffle(acts)
         return acts
 
@@ -192,6 +200,8 @@ class Striker:
         for name, hand in self.stage.crew.hands.items() if not self._calm else ():
             sends = name in self._senders()
             points = self._points.get("" if sends else name, [])
+            if sends and SHARES[name.removeprefix(WORK)] < RARE:
+                continue
             if sends and len(self.marks.armed.keys() & set(self._senders())) >= AT_ONCE:
                 continue
             if not hand.pid and not hand.crash_at and points and name not in self.marks.armed:
@@ -209,9 +219,10 @@ class Striker:
     def _points_left(self) -> bool:
         """Whether a named point waits; one whose process lives on unarmed is set off by a kill."""
         left = [owner for owner, points in self._points.items() if points]
-        if left and not self._going and not self._calm and not self.marks.armed:
+        unarmed = [name for name in self._senders() if name not in self.marks.armed]
+        if left and not self._going and not self._calm and len(self._senders()) - len(unarmed) < AT_ONCE:
             owner = self.dice.choice(left)
-            self._begin(self._counted(self._kill([owner] if owner else self._senders())))
+            self._begin(self._counted(self._kill([owner] if owner else unarmed)))
         return bool(left) or bool(self.marks.armed)
 
     # -- stops ---------------------------------------------------------------------------------------------------
@@ -304,82 +315,6 @@ class Striker:
             self._calm = False
 
         return end
-
-    # -- servers -------------------------------------------------------------------------------------------------
-
-    def _flush(self) -> Steps:
-        with suppress(redis.RedisError):
-            self.house.redis.flushall()
-            self.marks.blows["redis flushed"] += 1
-        yield from ()
-
-    def _kill_valkey(self) -> Steps:
-        self.stage.kill_server("valkey")
-        self.marks.blows["redis killed"] += 1
-        yield 1.5
-        self.stage.servers.revive()
-
-    def _kill_postgres(self) -> Steps:
-        """Kill -9 of the postmaster and all its children, while workers, receiver and books live."""
-        self.stage.kill_server("postgres")
-        self.marks.blows["postgres killed"] += 1
-        yield 1.0
-        self.stage.servers.revive()
-
-    # -- a person's stop, and probes -----------------------------------------------------------------------------
-
-    def _pause(self) -> Steps:
-        """I10: after the commit no intent is made, and soon nothing reaches a carrier; then on again."""
-        for account in self.stage.accounts():
-            self.stage.switch(account, Mode.CLEAR)
-        while not self._move("pause"):  # a database that is away comes back
-            if not self._work_left():
-                return
-            yield 0.2
-        self.marks.blows["a person's stop"] += 1
-        windows = self._windows()
-        yield IN_FORCE
-        taken = self.marks.taken_bytes()
-        yield IN_FORCE / 2
-        after = self._windows()
-        if windows is not None and after is not None and windows != after:
-            self.marks.broken.append(f"I10: {windows} windows at the stop, {after} later")
-        if self.marks.taken_bytes() != taken:
-            self.marks.broken.append("I10: a carrier took messages long after it")
-        while not self._move("resume"):
-            yield 0.2
-
-    def _move(self, act: str) -> bool:
-        with suppress(psycopg.OperationalError), self.house.begin() as conn:
-            try:
-                waves.move(conn, self.wave.id, APPROVER.login, act, "diễn tập")
-            except Problem:
-                return act == "resume"
-            return True
-        return False
-
-    def _windows(self) -> int | None:
-        with suppress(psycopg.OperationalError), self.house.begin() as conn:
-            return unrest.window_count(conn, self.wave.id)
-        return None
-
-    def _probe(self) -> Steps:
-        """Try to break each constraint beside the real work, again and again."""
-        while True:
-            yield PROBING
-            if self._calm:
-                continue
-            with suppress(psycopg.OperationalError), self.house.begin() as conn:
-                conn.execute("SET LOCAL lock_timeout = '500ms'")
-                wave, broken = self.wave.id, self.marks.broken
-                if probes.window_twice(conn, wave):
-                    broken.append("I2: a window over another one went through")
-                if probes.attempt_twice(conn, wave):
-                    broken.append("I2: the same attempt of a message went through twice")
-                refused = probes.old_lease(conn, wave)
-                if refused:
-                    broken.append("I6: an intent under an old lease went through")
-                self.marks.probes += refused is not None
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         if pid := self.stage.crew.hands[name].pid:

@@ -174,6 +174,17 @@ def test_left_alone_as_long_as_it_says() -> None:
     assert rate.grant(651.0, 5, 1)[0] > 0
 
 
+def test_half_the_rate_after_the_wait_that_it_named() -> None:
+    """Being left alone is no second cut: the rate comes back at half, whatever else is heard of that same moment."""
+    ease = Ease()
+    assert ease.throttled(10.0, 5.0)
+    assert not ease.throttled(10.3, 5.0)
+    assert ease.part(14.0) == 0.0
+    assert ease.part(15.4) == pytest.approx(0.5, abs=0.03)
+    assert ease.throttled(16.0, 5.0)
+    assert ease.part(21.1) == pytest.approx(0.27, abs=0.04)
+
+
 def test_a_senders_own_limit_stands_inside_the_accounts() -> None:
     """One brandname at 10/s of an account of 100/s, of which this worker holds half; another sender is untouched."""
     rate = Rate.of(100.0)
