@@ -217,13 +217,13 @@ ORDER BY no, attempt, l.at, l.kind
 
 def send_log(conn: psycopg.Connection, wave: Wave, keys: CampaignKeys, *, full: bool) -> Iterator[LogRow]:
     """Every answer, receipt and look-up of a wave, for campaigns.reports.export.write; numbers masked unless `full`."""
-    numbers, label = _Shown(conn, wave.id, keys, full=full), wave_label(wave)
+    numbers, label, text = _Shown(conn, wave.id, keys, full=full), wave_label(wave), wave.text_sha256 or ""
     with conn.cursor(name=f"send_log_{wave.id}") as cur:
         cur.itersize = READ
         cur.execute(SEND_LOG.format(log=log_table(wave.id)))
         for no, carrier, attempt, window, kind, outcome, account, code, ref, at in cur:
             told = Outcome(outcome)
-            yield LogRow(label, no, numbers.of(no), carrier, attempt, window, kind, told, account, code, ref, at)
+            yield LogRow(label, no, numbers.of(no), carrier, attempt, window, kind, told, account, code, ref, at, text)
 
 
 # Plan at 1 M rows: all messages by primary key, nothing sorted; 0.6 s.
@@ -236,14 +236,14 @@ def message_book(
     conn: psycopg.Connection, wave: Wave, keys: CampaignKeys, *, full: bool, units: Mapping[int, str]
 ) -> Iterator[MessageRow]:
     """Every message of a wave with its state, for campaigns.reports.export.message_log; `units`: code -> name."""
-    numbers, label = _Shown(conn, wave.id, keys, full=full), wave_label(wave)
+    numbers, label, text = _Shown(conn, wave.id, keys, full=full), wave_label(wave), wave.text_sha256 or ""
     with conn.cursor(name=f"message_book_{wave.id}") as cur:
         cur.itersize = READ
         cur.execute(MESSAGE_BOOK.format(messages=message_table(wave.id)))
         for no, carrier, unit, number, tries in cur:
             state = State(number)
             tried = tries + (state in TRIED)
-            yield MessageRow(label, no, numbers.of(no), carrier, units.get(unit, ""), state, tried)
+            yield MessageRow(label, no, numbers.of(no), carrier, units.get(unit, ""), state, tried, text)
 
 
 def wave_label(wave: Wave) -> str:

@@ -45,6 +45,7 @@ class LogRow(NamedTuple):
     provider_code: str  # raw, as the carrier said it
     provider_ref: str
     at: datetime  # with zone
+    text_sha256: str = ""  # 64 hex digits: of the approved text that this wave sends; "" before it starts
 
 
 class MessageRow(NamedTuple):
@@ -57,6 +58,7 @@ class MessageRow(NamedTuple):
     unit: str
     state: State
     attempts: int
+    text_sha256: str = ""  # as above
 
 
 class Written(NamedTuple):
@@ -71,9 +73,9 @@ Cells = list[int | str]
 
 LOG_HEADS = (
     "wave", "message_no", "number", "carrier", "attempt", "window", "kind", "outcome", "outcome_vi", "provider",
-    "provider_code", "provider_ref", "at", "at_utc",
+    "provider_code", "provider_ref", "at", "at_utc", "text_sha256",
 )  # fmt: skip
-MESSAGE_HEADS = ("wave", "message_no", "number", "carrier", "unit", "state", "state_vi", "attempts")
+MESSAGE_HEADS = ("wave", "message_no", "number", "carrier", "unit", "state", "state_vi", "attempts", "text_sha256")
 
 
 def write(
@@ -131,6 +133,7 @@ def _log_cells(row: LogRow, *, full: bool) -> Cells:
         row.provider_ref,
         local(row.at).isoformat(timespec="milliseconds"),
         row.at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        row.text_sha256,
     ]
 
 
@@ -138,7 +141,7 @@ def _message_cells(row: MessageRow, *, full: bool) -> Cells:
     state = State(row.state)
     shown = _number(row.number, full=full)
     words = (state.name.lower(), STATE_WORDS[state])
-    return [row.wave, row.message_no, shown, row.carrier, row.unit, *words, row.attempts]
+    return [row.wave, row.message_no, shown, row.carrier, row.unit, *words, row.attempts, row.text_sha256]
 
 
 def _number(number: int | str, *, full: bool) -> str:

@@ -21,7 +21,8 @@ from campaigns.reports.export import LOG_HEADS, MESSAGE_HEADS, LogRow, MessageRo
 from campaigns.terms import Outcome, Problem, State
 
 AT = datetime(2024, 7, 28, 1, 0, 0, 125_000, tzinfo=UTC)
-ROW = LogRow("dot-1", 7, 84_912_345_678, "viettel", 1, 0xAB, "answer", Outcome.REFUSED, "esms", "-99", "=1+1", AT)
+ROW = LogRow("dot-1", 7, 84_912_345_678, "viettel", 1, 0xAB, "answer", Outcome.REFUSED, "esms", "-99", "=1+1", AT,
+             "ab" * 32)  # fmt: skip
 WIDE_FORMATS: tuple[export.Format, ...] = ("csv", "jsonl", "xlsx")
 
 
@@ -45,7 +46,7 @@ def test_one_row_says_all_in_each_format(form: export.Format, tmp_path: Path) ->
     assert row["number"] == "84912•••678"
     assert (row["outcome"], row["outcome_vi"]) == ("refused", "nhà mạng từ chối")
     assert (row["at"], row["at_utc"]) == ("2024-07-28T08:00:00.125+07:00", "2024-07-28T01:00:00.125+00:00")
-    assert row["window"] == "00000000000000ab"
+    assert (row["window"], row["text_sha256"]) == ("00000000000000ab", "ab" * 32)
     raw = ("'-99", "'=1+1") if form == "csv" else ("-99", "=1+1")
     assert (row["provider_code"], row["provider_ref"]) == raw
     assert done.rows == 1
@@ -145,10 +146,12 @@ def test_memory_stays_flat(form: str, few: int, many: int, tmp_path: Path) -> No
 
 def test_the_book_of_messages_has_one_row_a_message(tmp_path: Path) -> None:
     rows = [
-        MessageRow("dot-1", no, 84_912_345_000 + no, "viettel", "03105", state, 1) for no, state in enumerate(State)
+        MessageRow("dot-1", no, 84_912_345_000 + no, "viettel", "03105", state, 1, "cd" * 32)
+        for no, state in enumerate(State)
     ]
     found = read(message_log(rows, tmp_path / "so.csv").path)
     assert tuple(found[0]) == MESSAGE_HEADS
+    assert {row["text_sha256"] for row in found} == {"cd" * 32}
     assert [row["state"] for row in found] == [state.name.lower() for state in State]
     assert next(row["state_vi"] for row in found if row["state"] == "uncertain") == "không xác định"
 

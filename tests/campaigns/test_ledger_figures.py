@@ -199,6 +199,7 @@ def test_the_send_log_has_every_line_in_message_order(place: Place) -> None:
         "dot-1", "sim-smpp", "viettel", "ref-0",
     )  # fmt: skip
     assert all(row.at.utcoffset() is not None for row in rows)
+    assert {row.text_sha256 for row in rows} == {place.wave.text_sha256}
 
 
 def test_a_second_try_is_a_line_of_its_own_under_the_same_message(place: Place) -> None:
@@ -229,6 +230,7 @@ def test_the_book_has_each_message_once_and_masks_its_number(place: Place) -> No
         figures.hold_still(conn)
         rows = list(figures.message_book(conn, place.wave, keys, full=False, units=acts_units()))
     assert len(rows) == len({row.message_no for row in rows}) == RECIPIENTS
+    assert {row.text_sha256 for row in rows} == {place.wave.text_sha256}
     assert {row.unit for row in rows} == {"Huyện Mường Tè", "Huyện Sìn Hồ"}
     assert all(str(row.number)[5:8] == "•••" for row in rows)
     assert sum(row.attempts for row in rows) == 21
