@@ -82,6 +82,8 @@ def approve(
         raise Problem("the plan has changed since it was shown: look at it again")
     if choice not in found.plan["texts"]:
         raise Problem("choose the text: {choices}", choices=", ".join(found.plan["texts"]))
+    if choice == "corrected" and not reason.strip():
+        raise Problem("nothing was approved: say with --reason why the ordered text is corrected; the report cites it")
     again = _again(conn, found, reason)
     made = conn.execute(
         "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) VALUES (%s, %s, %s, %s, %s, %s)"

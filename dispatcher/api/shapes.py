@@ -212,6 +212,7 @@ class WaveWhole(WaveGiven):
     text: str | None
     plan: dict[str, Any]
     approvals: list[ApprovalGiven]
+    doubts: list[dict[str, Any]]  # suspected slips: found, suggested, reason, the letter's lines of either spelling
 
 
 class Approved(Given):

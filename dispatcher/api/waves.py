@@ -9,6 +9,7 @@ import psycopg
 from fastapi import APIRouter, Request, Response
 from redis import RedisError
 
+from campaigns.doubts import doubts
 from campaigns.ledger import figures, halts, progress, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
@@ -75,7 +76,9 @@ def get_wave(wave: IdInPath, house: HouseOf, _person: Reader) -> WaveWhole:
 def _whole(conn: psycopg.Connection, wave: Wave) -> WaveWhole:
     plain = WaveGiven.model_validate(wave).model_dump()
     approvals = [ApprovalGiven.model_validate(each) for each in waves.approvals(conn, wave)]
-    return WaveWhole(**plain, text=wave.text, plan=wave.plan, approvals=approvals)
+    campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
+    return WaveWhole(**plain, text=wave.text, plan=wave.plan, approvals=approvals,
+                     doubts=[each.as_json() for each in doubts(campaign.text)])  # fmt: skip
 
 
 @router.post("/{wave}/approve")

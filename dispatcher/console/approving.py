@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from starlette.responses import Response
 
+from campaigns.doubts import doubts
 from campaigns.ledger import people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
@@ -36,8 +37,8 @@ def _page(call: Call, wrong: str, status: int = 200) -> Response:
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
-        choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
-        why=call.form.get("reason", ""),
+        doubts=doubts(campaign.text), choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"],
+        picked=call.form.get("choice", ""), why=call.form.get("reason", ""),
     )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def approve(call: Call) -> Response:
     """Approve exactly what was read: the hash travels in the form, the count is typed, the code is good once."""
     with call.house.begin() as conn:
         _may_decide(conn, call)
-        wrong = check_code(call, conn)
+        wrong = _lacks_reason(call) or check_code(call, conn)
     if wrong:
         return _page(call, wrong, 422)
     try:
@@ -105,6 +106,12 @@ def approve(call: Call) -> Response:
     except Problem as problem:
         return _page(call, call.words.problem(problem), 409)
     return to(f"/console/waves/{call.wave()}")
+
+
+def _lacks_reason(call: Call) -> str:
+    if call.form.get("choice") == "corrected" and not call.form.get("reason", "").strip():
+        return call.words.say("write why the ordered text is corrected: the report cites it")
+    return ""
 
 
 def _may_decide(conn: psycopg.Connection, call: Call) -> Wave:

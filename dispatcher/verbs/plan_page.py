@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from campaigns.doubts import Excerpt, doubts
 from campaigns.ledger import audiences, lists, registry, suppression
 from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
@@ -29,6 +31,7 @@ def show_plan(desk: Desk, house: House, wave: Wave, choice: str = "") -> None:
     texts = {name: text for name, text in plan["texts"].items() if choice in {"", name}}
     for name, text in texts.items():
         bubble(desk, text["text"], f"{_senders(plan)} · {name}", _under(desk, text))
+    show_doubts(desk, house, wave)
     desk.out.print(_carriers(desk, house, wave, max(int(text["segments"]) for text in texts.values())))
     _when(desk, wave)
     _basis(desk, house, wave)
@@ -43,6 +46,32 @@ def _list(desk: Desk, house: House, wave: Wave) -> None:
     desk.say("list {name} of {author}: {files}", name=found.name, author=found.author, files=files)
     rows = [f"{desk.words.value(Verdict(key))} {desk.words.number(n)}" for key, n in verdicts.items() if n]
     desk.out.print("  " + " · ".join(rows), soft_wrap=True)
+
+
+def show_doubts(desk: Desk, house: House, wave: Wave) -> None:
+    """Suspected slips side by side, each spelling with the letter's lines: the approver chooses between the texts."""
+    with house.begin() as conn:
+        campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
+    for each in doubts(campaign.text):
+        desk.say("The letter may hold a slip: {found} → {suggested}", found=each.found, suggested=each.suggested,
+                 style="yellow")  # fmt: skip
+        desk.out.print(each.reason or desk.words.say("Found by comparing the text with the rest of the letter."))
+        table = Table(pad_edge=False, show_lines=False)
+        for words in (each.found, each.suggested):
+            table.add_column(f"“{words}”", ratio=1)
+        table.add_row(_lines(desk, each.ordered), _lines(desk, each.elsewhere))
+        desk.out.print(table)
+
+
+def _lines(desk: Desk, lines: Sequence[Excerpt]) -> Text:
+    if not lines:
+        return Text(desk.words.say("the letter does not write it so"), style="dim")
+    said = [
+        Text.assemble((desk.words.say("line {line}:", line=each.line), "dim"), f" {each.before}",
+                      (each.words, "bold underline"), each.after)
+        for each in lines
+    ]  # fmt: skip
+    return Text("\n").join(said)
 
 
 def _senders(plan: dict[str, Any]) -> str:
@@ -102,7 +131,6 @@ def _basis(desk: Desk, house: House, wave: Wave) -> None:
              n=wave.approvals_due)  # fmt: skip
 
 
-CLASS_NAMES = {"public_information": "public information", "advertising": "advertising"}
 CLASS_NAMES = {"public_information": "public information", "advertising": "advertising"}
 LIST_NAMES = {
     "request": "people who asked never to be texted",

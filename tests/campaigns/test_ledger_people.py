@@ -67,6 +67,13 @@ def test_an_approval_of_nothing_is_refused(app: psycopg.Connection) -> None:
         waves.approve(app, 1, APPROVER, typed=1, choice="corrected", reason="")
 
 
+def test_a_corrected_text_needs_a_reason(app: psycopg.Connection, wave: Wave) -> None:
+    """The report cites why the ordered text was changed; the verbatim one needs no reason."""
+    with pytest.raises(Problem, match="why the ordered text is corrected"):
+        approve(app, wave, choice="corrected", reason=" ")
+    assert audited(app, wave) == [(AUTHOR.login, "wave.plan")]
+
+
 @pytest.mark.parametrize("state", STATES[1:])
 def test_only_a_planned_wave_is_approved(owner: psycopg.Connection, wave: Wave, state: str) -> None:
     """Running, paused, cancelled, finished: too late."""

@@ -131,6 +131,8 @@ def test_a_wave_goes_from_plan_to_stop_and_every_count_adds_up(story: Story) -> 
     assert sum(status["states"].values()) == sum(each["total"] for each in status["carriers"]) == wave["n"]
     assert all(sum(each["states"].values()) == each["total"] for each in status["carriers"])
     whole = get(path, story.approver).json
+    [doubt] = whole["doubts"]
+    assert (doubt["found"], doubt["suggested"], doubt["ordered"][0]["line"]) == ("Tổng đại", "Tổng đài", 51)
     assert [(one["person"], one["choice"]) for one in whole["approvals"]] == [("binh", "corrected")]
     assert whole["id"] in [one["id"] for one in get(f"{API}/waves", story.approver).json]
 

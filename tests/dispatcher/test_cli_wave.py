@@ -165,7 +165,8 @@ def test_a_plan_is_shown_whole_before_it_is_approved(town: Town, told: Told) -> 
         _, err = told()
         assert why in err
         assert "150 people will receive this text" in err
-    figures = ("Viettel", "price a segment", "sends from", "an asks to send Đợt 1")
+    slip = ("The letter may hold a slip: Tổng đại → Tổng đài", "“Tổng đại”", "line 51:", "line 37:")
+    figures = (*slip, "Viettel", "price a segment", "sends from", "an asks to send Đợt 1")
     for shown in ("Tổng đại quốc gia", "SHA-256 52580b993199", plan["plan_hash"][:12], *figures):
         assert shown in err
     assert town.run("wave", "start", "latest", by="an") == 1

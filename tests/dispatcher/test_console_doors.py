@@ -251,7 +251,7 @@ def test_an_authenticator_counts_once_its_first_code_was_typed(served: Served, h
 def decide(browser: Browser, wave: int, **changes: str) -> int:
     page = browser.get(f"/console/waves/{wave}/approve").body.decode()
     [shown] = set(re.findall(r'name="hash" value="([0-9a-f]{64})"', page)) or {""}
-    form = {"hash": shown, "count": "40", "choice": "corrected", "reason": "", "code": ""} | changes
+    form = {"hash": shown, "count": "40", "choice": "corrected", "reason": "lỗi chữ", "code": ""} | changes
     if form["code"] == "phone":
         form["code"] = browser.code()
     return browser.post(f"/console/waves/{wave}/approve", **form).status
@@ -266,7 +266,29 @@ def test_an_approval_needs_another_person_the_shown_plan_its_count_and_a_fresh_c
     approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
     assert decide(approver, wave.id, code="000000") == 422
     assert decide(approver, wave.id, code="phone", hash="0" * 64) == 409
-    assert decide(approver, wave.id, code="phone") == 303
+    code = approver.code()
+    assert decide(approver, wave.id, code=code, reason=" ") == 422
+    assert decide(approver, wave.id, code=code) == 303  # still good: nothing was wrong with it
+
+
+def test_the_letters_spellings_stand_side_by_side_and_the_choice_is_in_the_record(
+    served: Served, house: House, planned: Planned
+) -> None:
+    """F-A5: both spellings with the letter's lines; the record names person, choice, reason and the text's hash."""
+    wave = planned(n=40, seed=37)
+    login = f"c-{secrets.token_hex(4)}"
+    approver = signed_in(served, house, login, "approver", authenticator=True)
+    page = approver.get(f"/console/waves/{wave.id}/approve").body.decode()
+    for words, line in (("Tổng đại", 51), ("Tổng đài", 37)):
+        assert f"<b>“{words}”</b>" in page
+        assert re.search(rf"dòng {line}:</span>[^<]*<mark>{words}</mark>", page)
+    assert decide(approver, wave.id, code="phone", choice="verbatim", reason="giữ nguyên văn") == 303
+    with house.begin() as conn:
+        row = conn.execute("SELECT details FROM audit WHERE act = 'wave.approve' AND person = %s", (login,)).fetchone()
+    assert row
+    assert {key: row[0][key] for key in ("choice", "reason", "text_sha256")} == {
+        "choice": "verbatim", "reason": "giữ nguyên văn", "text_sha256": wave.plan["texts"]["verbatim"]["sha256"],
+    }  # fmt: skip
 
 
 def test_an_approval_is_told_what_it_lacks(served: Served, house: House, planned: Planned) -> None:
@@ -293,7 +315,7 @@ def test_nobody_approves_what_he_has_planned(served: Served, house: House, plann
 def test_fifty_approvals_at_once_with_one_code_are_one(served: Served, house: House, planned: Planned) -> None:
     wave = planned(n=40, seed=34)
     approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
-    form = {"hash": wave.plan_hash, "count": "40", "choice": "corrected", "code": approver.code()}
+    form = {"hash": wave.plan_hash, "count": "40", "choice": "corrected", "reason": "lỗi chữ", "code": approver.code()}
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(lambda _: approver.post(f"/console/waves/{wave.id}/approve", **form).status, range(50)))
     assert said.count(303) == 1
