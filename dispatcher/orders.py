@@ -25,7 +25,7 @@ from campaigns.reports.reminder import reminder
 from campaigns.reports.words import HANOI, local, short_day
 from campaigns.return_checks import check
 from campaigns.returns import Return
-from campaigns.terms import Problem
+from campaigns.terms import Problem, Problems
 from config.carriers import load_carriers
 from workers.house import House
 
@@ -33,6 +33,8 @@ DAYS_TO_WRITE = 5
 """Days between the carriers' figures and the day on which the report is due, unless the draft says another day."""
 ORDER_BYTES = 1_000_000_000
 """Of files that are kept for one order: whoever holds a code cannot fill the disk."""
+MOST_SENTENCES = 20
+"""Of one refusal, kept with it."""
 FOLDER = "orders"
 FORM_PATH = "/bao-cao"
 """Where a carrier's engineer reports."""
@@ -198,7 +200,17 @@ def _refuse(house: House, order: int, incoming: Incoming, problem: Problem, kept
     with house.begin() as conn:
         found = orders.get(conn, order)
         orders.note(conn, order, incoming.person, "refuse", found.state, evidence=kept.sha256 if kept else None,
-                    problem=str(problem)[:2000], way=incoming.way, origin=incoming.origin)  # fmt: skip
+                    problem=str(problem)[:2000], why=_sentences(problem), way=incoming.way,
+                    origin=incoming.origin)  # fmt: skip
+
+
+def _sentences(problem: Problem) -> list[dict[str, Any]]:
+    """What is wrong, to be said later in anybody's language; the first of very many."""
+    found = problem.found if isinstance(problem, Problems) else [problem]
+    return [
+        {"template": each.template, "values": {name: str(value)[:200] for name, value in each.values.items()}}
+        for each in found[:MOST_SENTENCES]
+    ]
 
 
 def _keep(house: House, order: int, path: Path, incoming: Incoming) -> Kept:

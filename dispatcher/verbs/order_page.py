@@ -132,6 +132,10 @@ def show_life(desk: Desk, house: House, order: Order) -> dict[str, Any]:
             act=event.act,
             state=OrderState(event.state),
         )
+        if words := event.details.get("note"):
+            desk.out.print(f"  {words}", soft_wrap=True)
+        for why in event.details.get("why", []):
+            desk.out.print("  " + desk.words.say(why["template"], **why["values"]), soft_wrap=True)
     for version in versions:
         show_version(desk, order, version)
     for file in files:

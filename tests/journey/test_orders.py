@@ -14,6 +14,7 @@ import pytest
 
 from campaigns import return_sheet
 from campaigns.returns import FIGURES
+from dispatcher import cli
 from dispatcher.assemble import Site
 from tests.ordering import (
     API,
@@ -121,7 +122,10 @@ def test_a_return_comes_as_workbook_csv_code_and_json_and_is_the_same_one(desk: 
     assert [event["act"] for event in desk.whole["events"]].count("return") == 1
 
 
-def test_a_bad_form_is_refused_with_its_cell_and_the_file_is_kept(desk: Desk, tmp_path: Path) -> None:
+def test_a_bad_form_is_refused_with_its_cell_and_the_file_is_kept(
+    desk: Desk, site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cell is named at once, and later where the order's life is shown."""
     bad = filled(desk.template(), RIGHT | {"total": RIGHT["total"] | {"messages": "khoảng 700"}}, tmp_path)
     said = desk.served.call(
         "POST", f"{API}/{desk.order}/forms", key=desk.key, Accept_Language="vi", **multipart("file", "a.xlsx", bad)
@@ -134,6 +138,9 @@ def test_a_bad_form_is_refused_with_its_cell_and_the_file_is_kept(desk: Desk, tm
     assert kept["bytes"] == len(bad)
     [refusal] = [event for event in whole["events"] if event["act"] == "refuse"]
     assert "Báo cáo!E11" in refusal["details"]["problem"]
+    argv = ["order", "show", desk.order, "--rehearsal", "--data", str(site.settings.data)]
+    assert cli.run(argv, {"DISPATCHER_LANG": "vi"}) == 0
+    assert "Báo cáo!E11: 'khoảng 700' không phải số" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(("size", "whole"), [(60_000_000, True), (210_000_000, False)], ids=["60 MB", "210 MB"])
