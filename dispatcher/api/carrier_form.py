@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from typing import Annotated, Any
@@ -19,9 +19,11 @@ from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from campaigns.keeping import MOST_BYTES
+from campaigns.ledger import returns as stored
 from campaigns.ledger.orders import Order
 from campaigns.ledger.returns import Version
-from campaigns.reports.words import figure, short_day
+from campaigns.order import OrderState
+from campaigns.reports.words import figure, local, short_day
 from campaigns.return_checks import FAILED, HEADS, OK
 from campaigns.returns import COUNTS, FAILURES, FIGURES
 from campaigns.terms import Problem
@@ -94,9 +96,12 @@ async def open_form(request: Request, house: HouseOf) -> HTMLResponse:
         said = upload.fields.get("code", "")
     try:
         order, _ = await asyncio.to_thread(_opened, request, house, said)
+        versions = await asyncio.to_thread(_versions, house, order)
     except Problem as problem:
         return _refused(problem, _ask())
-    return _page(_form(order, said, {}))
+    if order.state is OrderState.ACCEPTED:
+        return _page(_closed(order, versions[-1]))
+    return _page(_so_far(versions) + _form(order, said, {}))
 
 
 @router.post(f"{FORM_PATH}/nop", include_in_schema=False)
@@ -136,6 +141,11 @@ def _opened(request: Request, house: House, said: str) -> tuple[Order, int]:
             raise TooManyTries("too many wrong codes from this address: wait a minute")
         raise Stranger("this code opens no order: it is mistyped, void, or of an order that is not issued")
     return found
+
+
+def _versions(house: House, order: Order) -> list[Version]:
+    with house.begin() as conn:
+        return stored.versions(conn, order.id)
 
 
 def _hand(serial: int) -> str:
@@ -274,6 +284,38 @@ def _cell(prefix: str, name: str, row: str, said: Mapping[str, str]) -> str:
 
 def _taken(order: Order, version: Version, *, new: bool) -> str:
     verb = "Đã nhận" if new else "Số liệu này đã được nhận từ trước"
+    return (
+        f'<p class="good" role="status">{verb}: {escape(order.plan.carrier_name)}, phiên bản {version.version}. Mã số '
+        f"liệu {version.given.digest[:12]}.</p>{_checked(version)}<p>Cần sửa số liệu thì nộp lại: phiên bản mới được "
+        "ghi thêm, phiên bản cũ vẫn giữ. Mã nộp báo cáo dùng được đến khi kết quả được nghiệm thu.</p>"
+        f'<p><a href="{FORM_PATH}">Nộp lại</a></p>'
+    )
+
+
+def _closed(order: Order, version: Version) -> str:
+    """Instead of a form that nobody would take any more."""
+    return (
+        f'<p class="good" role="status">Kết quả của {escape(order.plan.carrier_name)} đã được nghiệm thu (phiên bản '
+        f"{version.version}): không sửa được nữa. Số liệu có sai sót thì liên hệ {escape(order.plan.contact)}."
+        '<span lang="en" class="en"> This return is accepted and can no longer be changed.</span></p>'
+        + _checked(version)
+    )
+
+
+def _so_far(versions: Sequence[Version]) -> str:
+    if not versions:
+        return ""
+    last = versions[-1]
+    failed = sum(each.verdict == FAILED for each in last.findings)
+    verdict = f"{failed} mục kiểm tra không đạt" if failed else "mọi mục kiểm tra đều đạt"
+    day = short_day(local(last.received_at).date())
+    return (
+        f'<p class="good" role="status">Đã nộp phiên bản {last.version} ngày {day}: '
+        f"{verdict}. Nộp lại sẽ ghi thêm một phiên bản.</p>"
+    )
+
+
+def _checked(version: Version) -> str:
     rows = "".join(
         f"<tr{' class=failed' if each.verdict == FAILED else ''}><td>{escape(HEADS[each.column])}</td>"
         f"<td>{_value(version, each.column)}</td>"
@@ -283,12 +325,8 @@ def _taken(order: Order, version: Version, *, new: bool) -> str:
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in version.notes)
     return (
-        f'<p class="good" role="status">{verb}: {escape(order.plan.carrier_name)}, phiên bản {version.version}. Mã số '
-        f"liệu {version.given.digest[:12]}.</p><h2>Kiểm tra số liệu</h2><div class='scroll'><table>"
-        "<tr><th>Mục</th><th>Nhà mạng báo</th><th></th><th>Kiểm tra</th></tr>"
-        f"{rows}</table></div><ul>{notes}</ul><p>Cần sửa số liệu thì nộp lại: phiên bản mới được ghi thêm, phiên bản "
-        "cũ vẫn giữ. Mã nộp báo cáo dùng được đến khi kết quả được nghiệm thu.</p>"
-        f'<p><a href="{FORM_PATH}">Nộp lại</a></p>'
+        "<h2>Kiểm tra số liệu</h2><div class='scroll'><table><tr><th>Mục</th><th>Nhà mạng báo</th><th></th>"
+        f"<th>Kiểm tra</th></tr>{rows}</table></div><ul>{notes}</ul>"
     )
 
 

@@ -193,6 +193,8 @@ def test_the_page_takes_a_return_without_a_script_and_without_a_key(desk: Desk) 
     taken = call("POST", "/bao-cao/nop", **multipart("paper", "ky.pdf", b"%PDF scan", **fields(WRONG, desk.code)))
     assert taken.status == 200, taken.body.decode()
     assert WRONG_SUM in taken.body.decode()
+    again = call("POST", "/bao-cao", **multipart("", "", b"", code=desk.code)).body.decode()
+    assert "Đã nộp phiên bản 1" in again
     [version] = desk.whole["versions"]
     assert (version["way"], version["person"], version["origin"]) == ("link", "code:1", "127.0.0.1")
     assert version["evidence"]
@@ -210,6 +212,9 @@ def test_a_code_opens_until_it_is_revoked_or_the_return_is_accepted(desk: Desk) 
     late = desk.served.call("POST", api, send=WRONG | {"code": fresh}, Accept_Language="en")
     assert late.status == 409
     assert "accepted" in late.json["error"]["message"]
+    page = desk.served.call("POST", "/bao-cao", **multipart("", "", b"", code=fresh)).body.decode()
+    assert "đã được nghiệm thu (phiên bản 1): không sửa được nữa" in page
+    assert "<form" not in page
     with desk.house.begin() as conn:
         stored = repr(conn.execute("SELECT * FROM order_code").fetchall())
         logged = repr(conn.execute("SELECT details FROM order_event UNION ALL SELECT details FROM audit").fetchall())
