@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from starlette.responses import Response
 
 from campaigns.doubts import doubts
-from campaigns.ledger import people, registry, waves
+from campaigns.ledger import audiences, lists, people, registry, suppression, waves
 from campaigns.ledger.waves import Wave
-from campaigns.terms import Problem
+from campaigns.terms import Problem, Verdict
+from config.carriers import load_carriers
 from dispatcher.auth import NotAllowed
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
@@ -23,23 +25,40 @@ RETURNED = "returned: {reason}"
 
 
 def approve_page(call: Call) -> Response:
-    """Everything an approver must see, nothing folded away; the form comes last."""
+    """The decision on one screen of a phone, in the order of a leader's questions; evidence is folded below it."""
     return _page(call, "")
 
 
-def _page(call: Call, wrong: str, status: int = 200) -> Response:
+def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False) -> Response:
     with call.house.begin() as conn:
         wave = waves.get(conn, call.wave())
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
         given, known = waves.approvals(conn, wave), people.names(conn)
-        before = _before(conn, wave)
-        able = people.approvers(conn, wave.author)
+        able, before = people.approvers(conn, wave.author), _before(conn, wave)
+        facts = _facts(conn, wave)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
-        doubts=doubts(campaign.text), choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"],
-        picked=call.form.get("choice", ""), why=call.form.get("reason", ""),
+        doubts=doubts(campaign.text),
+        choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
+        why=call.form.get("reason", ""), returning=returning, last_moment=last_moment,
+        carriers={each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}, **facts,
     )  # fmt: skip
+
+
+def _facts(conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
+    """What the page holds of the list, and who got this text before."""
+    counted = audiences.verdict_counts(conn, wave.audience)
+    return {
+        "audience": lists.audience(conn, wave.audience),
+        "verdicts": [(Verdict(name), n) for name, n in counted.items() if n],
+        "again": suppression.repeats(conn, wave.id) if wave.state == "planned" else [],
+    }
+
+
+def last_moment(wave: Wave) -> datetime:
+    """The last second of a wave: a window that closes at midnight belongs to the day before."""
+    return wave.closes_at - timedelta(seconds=1)
 
 
 def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:
@@ -128,7 +147,8 @@ def send_back(call: Call) -> Response:
     """Return a plan to its author with a reason; a changed one is a new plan with a new hash."""
     reason = call.form.get("why", "").strip()[:500]
     if not reason:
-        return _page(call, call.words.say("write why it is returned: the author must know what to change"), 422)
+        return _page(call, call.words.say("write why it is returned: the author must know what to change"), 422,
+                     returning=True)  # fmt: skip
     with call.house.begin() as conn:
         wave = _may_decide(conn, call)
         if call.form.get("hash", "") != wave.plan_hash:
