@@ -58,6 +58,7 @@ button{font:inherit;font-weight:600;margin-top:1.2rem;padding:.5rem 1.2rem;color
 .good{padding:.6rem 1rem;background:#fff}
 pre{font:inherit;white-space:pre-wrap;background:#fff;padding:.8rem;border:1px solid #c9c4b5}
 p,li,.bad,td{overflow-wrap:anywhere}input[type=file]{max-width:100%;box-sizing:border-box}td i{display:none}
+td.n{overflow-wrap:normal;white-space:nowrap;text-align:right;font-variant-numeric:tabular-nums}
 @media (max-width:46rem){
 table.figures,.figures tbody,.figures tr,.figures td,.figures th[scope=row]{display:block;border:0}
 .figures tr:first-child{display:none}.figures tr{border:1px solid #c9c4b5;margin:0 0 .8rem;padding:.4rem .6rem}
@@ -318,7 +319,7 @@ def _so_far(versions: Sequence[Version]) -> str:
 def _checked(version: Version) -> str:
     rows = "".join(
         f"<tr{' class=failed' if each.verdict == FAILED else ''}><td>{escape(HEADS[each.column])}</td>"
-        f"<td>{_value(version, each.column)}</td>"
+        f'<td class="n">{_value(version, each.column)}</td>'
         f"<td>{ {OK: '✓', FAILED: '▲'}.get(each.verdict, '·') }</td><td>{escape(each.vi)}"
         f'<div lang="en" class="en">{escape(each.en)}</div></td></tr>'
         for each in version.findings
