@@ -17,6 +17,7 @@ from campaigns.compliance import Rules
 from campaigns.definition import Campaign, all_texts, variants
 from campaigns.ledger import audiences, figures, people, plans, registry
 from campaigns.ledger.audiences import Import, Intake
+from campaigns.ledger.budgets import Ceilings
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
 from campaigns.numbers import NumberTable
@@ -117,6 +118,7 @@ def draft_wave(
     carriers: Sequence[str] = (),
     areas: Sequence[str] = (),
     variant: str = "",
+    budget: Ceilings | None = None,
 ) -> Draft:
     """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts."""
     now = now or datetime.now(UTC)
@@ -157,6 +159,7 @@ def draft_wave(
         carriers=_known_carriers(house, carriers),
         units=_units_named(areas, min(each.date for each in campaign.waves)),
         wording=_wording(campaign, variant),
+        budget=budget or {},
         cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
     )
 

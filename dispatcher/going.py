@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
+from campaigns.ledger.budgets import Line
 from campaigns.ledger.progress import Going
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome
@@ -27,8 +29,40 @@ def advice(words: Words, outcome: Outcome) -> str:
     }.get(outcome, "")  # fmt: skip
 
 
+SCOPES = {"wave": "the whole wave", "day": "a day"}
+"""What a ceiling is for."""
+
+
+def say_budget(words: Words, line: Line) -> str:
+    """How much of a ceiling is used."""
+    return words.say(
+        "budget, {scope}: {used} of {ceiling} {unit}, {part} %", scope=words.say(SCOPES[line.scope]), used=line.used,
+        ceiling=line.ceiling, unit=words.say(line.unit), part=int(100 * line.part),
+    )  # fmt: skip
+
+
+def planned_budget(words: Words, plan: Mapping[str, Any]) -> list[str]:
+    """What a plan says of its ceilings, a sentence each."""
+    return [
+        words.say("budget, {scope}: stops at {ceiling} {unit}", scope=words.say(SCOPES[scope]), ceiling=most,
+                  unit=words.say(unit))
+        for scope in SCOPES for unit, most in plan.get("budget", {}).get(scope, {}).items()
+    ]  # fmt: skip
+
+
+def budget_json(line: Line) -> dict[str, Any]:
+    """One ceiling for programs."""
+    return {"scope": line.scope, "unit": line.unit, "ceiling": line.ceiling, "used": line.used,
+            "part": round(line.part, 4), "alert": line.alert}  # fmt: skip
+
+
 def why_paused(words: Words, reason: str) -> str:
     """A pause's reason; one that the program gave itself in the language."""
+    if spent := re.fullmatch(r"budget: (\d+) wait, (wave|day) (messages|segments|dong) (\d+)", reason):
+        return words.say("the budget is reached ({scope}: {ceiling} {unit}), {n} messages not sent: change it with"
+                         " `dispatcher wave budget`, resume on another day where it is the day's, or cancel",
+                         scope=words.say(SCOPES[spent[2]]), ceiling=int(spent[4]), unit=words.say(spent[3]),
+                         n=int(spent[1]))  # fmt: skip
     found = re.fullmatch(r"auto-pause: (\d+) of (\d+) (failed|uncertain)", reason)
     if not found:
         return reason

@@ -14,7 +14,8 @@ import psycopg
 
 from campaigns.canonical import canonical, digest
 from campaigns.definition import wording
-from campaigns.ledger import audiences, people
+from campaigns.ledger import audiences, budgets, people
+from campaigns.ledger.budgets import Ceilings
 from campaigns.ledger.names import BLOCK, COPY_BEGIN, COPY_END, block_context, message_table, new_id
 from campaigns.ledger.waves import Wave, get
 from campaigns.sealing import CampaignKeys
@@ -48,6 +49,7 @@ class Draft:
     units: tuple[int, ...] = ()  # only these
     routes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # carrier -> accounts, where there are several
     wording: Mapping[str, Any] = field(default_factory=dict)  # {"variant", "use"}: which rows get this text; {}: all
+    budget: Ceilings = field(default_factory=dict)  # "wave", "day" -> unit -> the most that may leave; {}: no ceiling
 
 
 def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys) -> Wave:
@@ -164,6 +166,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             **_selection(draft),
         },
         **({"wording": dict(draft.wording)} if draft.wording else {}),
+        **_budget(draft, counts),
         "window": {
             "opens": draft.opens_at.isoformat(),
             "closes": draft.closes_at.isoformat(),
@@ -181,6 +184,12 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "dong": sum(n * segments * draft.prices[carrier] for carrier, n in counts.items()),
         },
     }
+
+
+def _budget(draft: Draft, counts: Mapping[str, int]) -> dict[str, Any]:
+    """The ceilings with the prices by which dong are counted; nothing where there are none, as for tags."""
+    ceilings = budgets.checked(draft.budget)
+    return {"budget": ceilings | {"prices": {each: draft.prices[each] for each in counts}}} if ceilings else {}
 
 
 def _write_messages(

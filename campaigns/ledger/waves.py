@@ -207,6 +207,8 @@ MOVES = {
 def move(conn: psycopg.Connection, wave: int, person: str, act: str, reason: str = "") -> Wave:
     """Pause, resume or cancel; in force for every worker before its next window, and at its next socket write."""
     before, after = MOVES[act]
+    if act == "resume":
+        _refuse_used_up(conn, wave)
     made = conn.execute(
         "UPDATE wave SET state = %s::wave_state, stop_seq = stop_seq + 1, state_reason = %s"
         " WHERE id = %s AND state = ANY(%s::wave_state[]) RETURNING id",
@@ -218,6 +220,22 @@ def move(conn: psycopg.Connection, wave: int, person: str, act: str, reason: str
     people.record(conn, person, f"wave.{act}", str(wave), reason=reason)
     _tell(conn, wave)
     return found
+
+
+# Carriers with messages that wait, by whether the budget leaves room for one more of them.
+ROOM = """
+SELECT bool_or(coalesce(budget_room(%(wave)s, carrier), 1) > 0) FROM (
+    SELECT DISTINCT carrier FROM batch WHERE wave = %(wave)s AND cursor < hi) b
+"""
+
+
+def _refuse_used_up(conn: psycopg.Connection, wave: int) -> None:
+    """Before the wave's row is held: an intent asks in the same order."""
+    if conn.execute(ROOM, {"wave": wave}).fetchone() == (False,):
+        raise Problem(
+            "the budget of this wave is used up: change it with `dispatcher wave budget`, wait for the next day where"
+            " it is the day's, or cancel what is left"
+        )
 
 
 def _tell(conn: psycopg.Connection, wave: int) -> None:

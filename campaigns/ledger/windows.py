@@ -156,7 +156,8 @@ async def take(
 
 
 ROUTE_OPEN = """
-SELECT route_hours_end(account, carrier) IS NOT NULL FROM batch WHERE wave = %s AND kind = %s::batch_kind AND seq = %s
+SELECT route_hours_end(account, carrier) IS NOT NULL, budget_room(wave, carrier) FROM batch
+WHERE wave = %s AND kind = %s::batch_kind AND seq = %s
 """
 
 
@@ -164,9 +165,13 @@ async def intend(
     conn: psycopg.AsyncConnection[Any], batch: Batch, want: int, *, journal: str, incarnation: int
 ) -> Intent | Refusal:
     """The statements of T1 that decide, in the caller's transaction; the numbers are not there yet."""
-    open_now = await conn.execute(ROUTE_OPEN, (batch.wave, batch.kind, batch.seq))
-    if await open_now.fetchone() != (True,):
+    asked = await conn.execute(ROUTE_OPEN, (batch.wave, batch.kind, batch.seq))
+    open_now, room = await asked.fetchone() or (False, None)
+    if not open_now:
         return Refusal("hours")
+    if room is not None and room <= 0:
+        await conn.execute("SELECT budget_reached(%s)", (batch.wave,))  # pauses once nothing can come back
+        return Refusal("budget")
     window = new_id()
     # Plan at 1 M rows: batch, wave, account, wave_skip and, of a retry, items and messages by key; 1 ms, retry 8 ms
     cur = await conn.execute(
@@ -177,7 +182,7 @@ async def intend(
             batch.seq,
             batch.token,
             batch.cursor,
-            want,
+            want if room is None else min(want, room),
             window,
             journal,
             incarnation,

@@ -10,7 +10,7 @@ from threading import Lock
 import psycopg
 from fastapi import APIRouter, Response
 
-from campaigns.ledger import accounts, figures, halts, receipts, waves
+from campaigns.ledger import accounts, budgets, figures, halts, receipts, waves
 from campaigns.terms import State
 from dispatcher.auth import HouseOf, Reader
 
@@ -35,6 +35,7 @@ ABOUT = {
     "dispatcher_messages": "Messages of a wave by carrier and state; all states sum to the wave.",
     "dispatcher_in_flight": "The part of state queued that is between its intent and its counting.",
     "dispatcher_wave_running": "1 while the wave may send.",
+    "dispatcher_budget_used_ratio": "Used part of a wave's ceiling, whole or of today; 1 stops it.",
     "dispatcher_on_wire": "Messages that left and have no answer, all waves.",
     "dispatcher_speed_segments_per_second": "Segments that left, of the last three seconds.",
     "dispatcher_rate_segments_per_second": "Segments that may leave: the licence, or a person's rate below it.",
@@ -83,6 +84,8 @@ def _of_waves(conn: psycopg.Connection) -> Iterator[Sample]:
             continue
         of = {"wave": str(wave.id), "campaign": wave.campaign, "no": str(wave.no)}
         yield "dispatcher_wave_running", of, float(wave.state == "running")
+        for line in budgets.lines(conn, wave.id):
+            yield "dispatcher_budget_used_ratio", {**of, "scope": line.scope, "unit": line.unit}, line.part
         for each in figures.standing(conn, wave.id):
             here = {**of, "carrier": each.carrier}
             yield "dispatcher_in_flight", here, each.in_flight

@@ -141,6 +141,38 @@ class AudienceGiven(Given):
     files: list[FileGiven]
 
 
+Ceiling = Annotated[int, Field(ge=1, lt=1 << 53)]
+Scope = Annotated[str, Field(pattern=r"^(wave|day)$")]
+Unit = Annotated[str, Field(pattern=r"^(messages|segments|dong)$")]
+Budget = dict[Scope, dict[Unit, Ceiling]]
+"""The most that may leave, of the whole wave and a day."""
+
+
+class BudgetTaken(Taken):
+    """Other ceilings for a planned wave: each scope that is named stands in place of the plan's."""
+
+    budget: Budget
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class BudgetLine(Given):
+    """One ceiling; `alert` from 80 % on."""
+
+    scope: Literal["wave", "day"]
+    unit: Literal["messages", "segments", "dong"]
+    ceiling: int
+    used: int  # intents without those that were proved not to be taken
+    part: float
+    alert: bool
+
+
+class BudgetChanged(Given):
+    """Whether the ceilings are in force; else a second person has to give the same."""
+
+    agreed: bool
+    budget: list[BudgetLine]  # in force
+
+
 class WavePlanned(Taken):
     """Which wave to plan for whom; the rest stands in the campaign's definition."""
 
@@ -150,6 +182,7 @@ class WavePlanned(Taken):
     variant: Annotated[
         str, Field(pattern=r"^([a-z][a-z0-9-]{0,39})?$", description="The rows to which the rule sends this variant.")
     ] = ""
+    budget: Budget = {}
 
 
 class ApprovalTaken(Taken):
@@ -270,6 +303,7 @@ class Status(Given):
     errors: list[ErrorGiven]
     stopped: bool  # the kill switch is on
     reason: str  # of the last pause, resume or cancel
+    budget: list[BudgetLine]
     age: float  # seconds by which the counts lag at most
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from redis import RedisError
 
 from campaigns.doubts import doubts
-from campaigns.ledger import figures, halts, progress, registry, waves
+from campaigns.ledger import budgets, figures, halts, progress, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
@@ -20,6 +20,9 @@ from dispatcher.api.shapes import (
     ApprovalGiven,
     ApprovalTaken,
     Approved,
+    BudgetChanged,
+    BudgetLine,
+    BudgetTaken,
     ErrorGiven,
     GoingNow,
     Halted,
@@ -34,7 +37,7 @@ from dispatcher.api.shapes import (
     WaveWhole,
 )
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
-from dispatcher.going import advice, as_json, segments_of, why_paused
+from dispatcher.going import advice, as_json, budget_json, segments_of, why_paused
 from dispatcher.halting import halted
 from dispatcher.words import speak
 from workers.house import House
@@ -52,7 +55,7 @@ def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Wri
         known = {wave.id for wave in waves.all_waves(conn)}
     rehearsal: bool = request.app.state.rehearsal
     draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal,
-                            variant=wanted.variant)  # fmt: skip
+                            variant=wanted.variant, budget=wanted.budget)  # fmt: skip
     wave = acts.plan_wave(house, draft, person.login)
     response.status_code = 200 if wave.id in known else 201
     with house.begin() as conn:
@@ -121,6 +124,15 @@ def cancel_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason |
     return _halt(house, person, wave, "cancel", given)
 
 
+@router.post("/{wave}/budget")
+def change_budget(wave: IdInPath, given: BudgetTaken, house: HouseOf, person: Starter) -> BudgetChanged:
+    """Ask for other ceilings; the same figures by a second person, an approver but not the author, set them."""
+    with house.begin() as conn:
+        agreed = budgets.change(conn, int(wave), given.budget, person, given.reason)
+        lines = budgets.lines(conn, int(wave))
+    return BudgetChanged(agreed=agreed, budget=[BudgetLine.model_validate(budget_json(line)) for line in lines])
+
+
 def _halt(house: House, person: Person, wave: str, act: str, given: Reason | None) -> WaveHalted:
     since = time.monotonic()
     found = _move(house, person, wave, act, given)
@@ -150,12 +162,13 @@ def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reade
         carriers = figures.standing(conn, int(wave))
         accounts, age = progress.going(conn, found.id), progress.age(conn, found.id)
         told = progress.complaints(conn, found.id) if found.started_at else []
+        budget = budgets.lines(conn, found.id)
         stopped, reason = halts.current(conn) is not None, progress.state_reason(conn, found.id)
     return Status(
         wave=wave, state=found.state, n=found.n, in_flight=sum(each.in_flight for each in carriers),
         states={state.name.lower(): sum(each.counts.get(state, 0) for each in carriers) for state in State},
         carriers=[_standing(each) for each in carriers], stopped=stopped, age=round(age, 2),
-        reason=why_paused(words, reason),
+        reason=why_paused(words, reason), budget=[BudgetLine.model_validate(budget_json(line)) for line in budget],
         accounts=[GoingNow.model_validate(as_json(each, segments_of(found))) for each in accounts],
         errors=[ErrorGiven(carrier=each.carrier, outcome=each.outcome.name.lower(), code=each.code, last=each.last,
                            messages=each.messages, advice=advice(words, each.outcome)) for each in told],

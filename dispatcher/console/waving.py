@@ -20,6 +20,7 @@ from dispatcher import acts
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import HEADERS, clock, local, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
+from dispatcher.going import why_paused
 from dispatcher.halting import halted
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def wave_page(call: Call) -> Response:
         reason = waves.reason(conn, wave.id)
     return show(
         call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
-        tag=TAGS[wave.state], reason=reason, carriers=_carriers(call), text=text_of(wave),
+        tag=TAGS[wave.state], reason=why_paused(call.words, reason), carriers=_carriers(call), text=text_of(wave),
         licence=_licence(call, wave), buckets=BUCKETS,
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
 from campaigns.terms import Verdict
 from config.carriers import load_carriers
+from dispatcher.going import planned_budget
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
 from workers.house import House
@@ -119,6 +120,8 @@ def _when(desk: Desk, wave: Wave) -> None:
     )
     ceiling = wave.plan["ceiling"]
     desk.say("never more than {segments} segments and {dong} dong", segments=ceiling["segments"], dong=ceiling["dong"])
+    for line in planned_budget(desk.words, wave.plan):
+        desk.out.print(line)
 
 
 def _basis(desk: Desk, house: House, wave: Wave) -> None:

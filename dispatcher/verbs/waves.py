@@ -15,6 +15,8 @@ from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from dispatcher import acts
 from dispatcher.halting import Halted, halted
+from dispatcher.verbs import budget as budgets
+from dispatcher.verbs.budget import Most, MostADay, read_ceilings
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.halt import say_halted
@@ -58,6 +60,8 @@ def plan(
     variant: Annotated[
         str, typer.Option(metavar="NAME", help="the rows to which the definition's rule sends this variant of the text")
     ] = "",
+    budget: Most = None,
+    daily: MostADay = None,
 ) -> None:
     """Plan and show the plan."""
     desk = desk_of(context)
@@ -67,7 +71,8 @@ def plan(
             definition, version = registry.get_campaign(conn, campaign)
             chosen = figures.newest_audience(conn, campaign) if audience == LATEST else read_id(audience)
         draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal,
-                                carriers=carrier or (), areas=area or (), variant=variant)  # fmt: skip
+                                carriers=carrier or (), areas=area or (), variant=variant,
+                                budget=read_ceilings(budget, daily))  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)
         with house.begin() as conn:
@@ -215,6 +220,9 @@ def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
                 desk.say("{waiting} messages will never be sent", waiting=found.waiting)
     desk.answer(**_as_json(moved), waiting=found.waiting, in_flight=found.on_wire, on_wire=found.on_wire,
                 seconds=round(found.seconds, 2), unheard=found.unheard)  # fmt: skip
+
+
+app.command("budget", cls=Verb, help="other ceilings for a wave; one person asks, an approver agrees")(budgets.budget)
 
 
 def _standing(house: House, wave: Wave) -> list[figures.Standing]:

@@ -17,6 +17,7 @@ KEPT = (
     "send_window", "retry_item", "chunk", "number_block", "wave_count", "wave_skip", "inbox", "journal", "audit",
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
+    "budget_day", "budget_change",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -47,6 +48,8 @@ FIXED = {  # columns that nobody but the owner changes
     "sender_rate": ("account", "sender"),
     "sending_hours": ("account", "carrier"),
     "maintenance": ("account", "starts", "ends", "note", "person"),
+    "budget_day": ("wave", "day", "carrier", "base"),
+    "budget_change": ("wave", "plan_hash", "ceilings", "asked_by", "asked_why", "asked_at"),
     "route_stop": ("at", "account", "carrier", "wave", "scope", "code", "detail"),
     "send_window": (
         "id", "wave", "kind", "batch", "epoch", "lo", "hi", "skip", "account", "journal", "at",

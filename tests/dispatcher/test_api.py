@@ -137,6 +137,22 @@ def test_a_wave_goes_from_plan_to_stop_and_every_count_adds_up(story: Story) -> 
     assert whole["id"] in [one["id"] for one in get(f"{API}/waves", story.approver).json]
 
 
+def test_a_budget_is_part_of_the_plan_and_two_persons_change_it(story: Story) -> None:
+    post = story.served.post
+    audience = story.upload(story.list_of(20, 16)).json["id"]
+    wanted = {"campaign": CAMPAIGN, "no": 1, "audience": audience}
+    assert post(f"{API}/waves", story.author, wanted | {"budget": {"wave": {"calls": 3}}}).status == 422
+    wave = post(f"{API}/waves", story.author, wanted | {"budget": {"wave": {"messages": 10}}}).json
+    assert wave["plan"]["budget"]["wave"] == {"messages": 10}
+    path = f"{API}/waves/{wave['id']}"
+    more = {"budget": {"wave": {"messages": 12}}}
+    assert post(f"{path}/budget", story.author, more).status == 422
+    assert post(f"{path}/budget", story.author, more | {"reason": "thêm"}).json["agreed"] is False
+    told = post(f"{path}/budget", story.approver, more).json
+    assert (told["agreed"], told["budget"][0]["ceiling"]) == (True, 12)
+    assert story.served.get(f"{path}/status", story.author).json["budget"] == told["budget"]
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

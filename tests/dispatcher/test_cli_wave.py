@@ -267,6 +267,31 @@ def test_every_act_stands_in_the_record_and_no_number_does(town: Town) -> None:
     assert not [number for number in numbers for _, _, text in acts_done if number in text]
 
 
+def test_a_budget_is_planned_shown_and_changed_by_two_persons(town: Town, told: Told) -> None:
+    plan = ("wave", "plan", "--campaign", CAMPAIGN, "--wave", "2")
+    for wrong in ("calls=3", "dong=", "dong=-1", "messages=0"):
+        assert town.run(*plan, "--budget", wrong, by="an") == 1
+        assert "is no ceiling" in told()[1]
+    assert town.run(*plan, "--budget", "messages=100", "--budget", "dong=90000", "--daily", "segments=80", by="an") == 0
+    wave, err = told()
+    assert "budget, the whole wave: stops at 90,000 dong" in err
+    assert "budget, a day: stops at 80 segments" in err
+    change = ("wave", "budget", wave["wave"], "--budget", "messages=120")
+    assert town.run(*change, by="an") == 1
+    assert "why the budget is changed" in told()[1]
+    assert town.run(*change, "--reason", "thêm hai xã", by="an") == 0
+    assert told()[0]["agreed"] is False
+    assert town.run(*change, by="binh") == 0
+    assert told()[0]["budget"] == [
+        {"scope": "wave", "unit": "messages", "ceiling": 120, "used": 0, "part": 0.0, "alert": False},
+        {"scope": "day", "unit": "segments", "ceiling": 80, "used": 0, "part": 0.0, "alert": False},
+    ]
+    assert town.run("wave", "status", wave["wave"]) == 0
+    found, err = told()
+    assert found["budget"][0]["ceiling"] == 120
+    assert "budget, the whole wave: 0 of 120 messages, 0 %" in err
+
+
 def test_the_doctor_looks_into_a_running_installation(town: Town, told: Told) -> None:
     assert town.run("doctor") == 0
     found, _ = told()
@@ -296,7 +321,7 @@ def test_the_programs_role_alone_can_work_but_not_migrate(town: Town, told: Told
     assert cli.run(["migrate", *flags], real) == 1
     assert "DATABASE_OWNER_URL" in told()[1]
     assert cli.run(["wave", "list", *flags], real) == 0
-    assert len(told()[0]["waves"]) == 1
+    assert len(told()[0]["waves"]) == 2
     assert cli.run(["wave", "list", "--json"], real) == 1
     assert "for rehearsals only" in told()[1]
     assert cli.run(["work", "nobody", *flags], real) == 1
