@@ -84,6 +84,7 @@ def mutations(draft: Draft) -> dict[str, Any]:
         "carriers": ("viettel", "vinaphone"),
         "units": (0,),
         "routes": {"viettel": ("sim-smpp", "sim-esms")},
+        "budget": {"day": {"dong": 1_000}},
         "wording": {"variant": "", "use": [{"variant": "khong-dau", "carriers": ["gmobile"], "units": []}]},
     }
 
