@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaigns.ledger.budgets import Line
+from campaigns.ledger.late import TOO_LATE
 from campaigns.ledger.progress import Going
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome
@@ -63,6 +64,9 @@ def why_paused(words: Words, reason: str) -> str:
                          " `dispatcher wave budget`, resume on another day where it is the day's, or cancel",
                          scope=words.say(SCOPES[spent[2]]), ceiling=int(spent[4]), unit=words.say(spent[3]),
                          n=int(spent[1]))  # fmt: skip
+    if reason == TOO_LATE:
+        return words.say("its hours passed while the system was down: give it new hours, which are approved anew, or"
+                         " cancel it")  # fmt: skip
     found = re.fullmatch(r"auto-pause: (\d+) of (\d+) (failed|uncertain)", reason)
     if not found:
         return reason

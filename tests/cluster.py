@@ -77,6 +77,8 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("DELETE FROM route_stop")
         conn.execute("DELETE FROM sending_hours")
         conn.execute("DELETE FROM maintenance")
+        conn.execute("DELETE FROM outage")
+        conn.execute("DELETE FROM account_seen")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -144,4 +145,18 @@ def set_states(owner: psycopg.Connection, wave: int, wanted: dict[int, tuple[Sta
         f"UPDATE wave_count c SET n = (SELECT count(*) FROM {table} m WHERE (m.carrier, m.unit, m.state)"
         " = (c.carrier, c.unit, c.state)) WHERE wave = %s",
         (wave,),
+    )
+
+
+def shut_down(owner: psycopg.Connection, wave: int, *, days: float = 3, alive_hours: float = 1) -> None:
+    """As if a wave's ten hours had begun `days` ago, and its workers had ended `alive_hours` after that."""
+    owner.execute(
+        "UPDATE wave SET opens_at = now() - %(ago)s, started_at = now() - %(ago)s,"
+        " closes_at = now() - %(ago)s + interval '10 h', day_opens = '00:00', day_closes = '00:00' WHERE id = %(wave)s",
+        {"ago": timedelta(days=days), "wave": wave},
+    )
+    owner.execute(
+        "INSERT INTO account_seen SELECT DISTINCT account, now() - %s FROM batch WHERE wave = %s"
+        " ON CONFLICT (account) DO UPDATE SET at = excluded.at",
+        (timedelta(days=days) - timedelta(hours=alive_hours), wave),
     )

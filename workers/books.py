@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from campaigns.ledger import fold, recovery, stops
+from campaigns.ledger import fold, late, recovery, stops
 from workers.alarm import Alarm
 from workers.house import House, current_house
 from workers.queues import ring_account, ring_books
@@ -110,6 +110,7 @@ class Books:
     def _close(self) -> int:
         with self._house.begin() as conn:
             conn.execute("SET LOCAL lock_timeout = '1s'")  # a worker inside T1 holds its wave: come again
+            late.see(conn)
             finished = fold.close_waves(conn)
         for wave in finished:
             log.info("wave %s is finished", wave)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from campaigns.ledger import waves
+from campaigns.ledger import late, waves
 from campaigns.terms import State
 
 
@@ -58,11 +58,16 @@ def fold(conn: psycopg.Connection, wave: int, policy: Policy) -> int:
 
 
 def close_waves(conn: psycopg.Connection) -> list[int]:
-    """Finish what can move no more: cancelled rests counted, closed hours expired, done waves marked."""
+    """Finish what can move no more: cancelled rests counted, closed hours expired, done waves marked.
+
+    A wave whose hours passed while nothing could send asks a person instead.
+    """
+    late.ask(conn)
     done = []
     ended = conn.execute(
         "SELECT id, state = 'cancelled' FROM wave WHERE finished_at IS NULL"
-        " AND (state = 'cancelled' OR (state IN ('running', 'paused') AND closes_at <= now()))"
+        " AND (state = 'cancelled' OR (state IN ('running', 'paused') AND closes_at <= now() AND (asks_since IS NULL"
+        " OR NOT EXISTS (SELECT FROM wave_count c WHERE c.wave = wave.id AND c.state = 0 AND c.n > 0))))"
     ).fetchall()
     for wave, cancelled in ended:
         rest = State.CANCELLED if cancelled else State.EXPIRED

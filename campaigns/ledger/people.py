@@ -71,11 +71,12 @@ def names(conn: psycopg.Connection) -> dict[str, str]:
     return {str(login): str(name) for login, name in conn.execute("SELECT login, name FROM person")}
 
 
-def approvers(conn: psycopg.Connection, author: str) -> list[str]:
-    """Names of those who could approve what `author` has planned."""
+def approvers(conn: psycopg.Connection, *not_these: str | None) -> list[str]:
+    """Names of those who could approve what is of none of these logins."""
     rows = conn.execute(
-        "SELECT name FROM person WHERE 'approver' = ANY(roles) AND disabled_at IS NULL AND login <> %s ORDER BY login",
-        (author,),
+        "SELECT name FROM person WHERE 'approver' = ANY(roles) AND disabled_at IS NULL AND login <> ALL(%s)"
+        " ORDER BY login",
+        ([login for login in not_these if login],),
     )
     return [str(row[0]) for row in rows]
 

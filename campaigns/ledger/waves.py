@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -39,6 +39,13 @@ class Wave:
     planned_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    asks_since: datetime | None  # its hours passed while the system was down: a person gives new ones or cancels
+    reopened_by: str | None  # who gave it new hours
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is to give it new hours or to cancel it."""
+        return self.state == "paused" and self.asks_since is not None
 
 
 COLUMNS = ", ".join(Wave.__slots__)
@@ -76,6 +83,9 @@ def approve(
         raise Problem("{login} is not an approver", login=person.login)
     if person.login == found.author:
         raise Problem("{login} planned this wave and may not approve it: another person must", login=person.login)
+    if person.login == found.reopened_by:
+        raise Problem("{login} gave this wave new hours and may not approve them: another person must",
+                      login=person.login)  # fmt: skip
     if typed != found.n:
         raise Problem("typed {typed} recipients, the plan has {n}: look at the plan again", typed=typed, n=found.n)
     if plan_hash is not None and plan_hash != found.plan_hash:
@@ -84,6 +94,9 @@ def approve(
         raise Problem("choose the text: {choices}", choices=", ".join(found.plan["texts"]))
     if choice == "corrected" and not reason.strip():
         raise Problem("nothing was approved: say with --reason why the ordered text is corrected; the report cites it")
+    if found.choice and choice != found.choice:
+        raise Problem("part of this wave has left with the text '{choice}': it goes on with that one or is cancelled",
+                      choice=found.choice)  # fmt: skip
     again = _again(conn, found, reason)
     made = conn.execute(
         "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) VALUES (%s, %s, %s, %s, %s, %s)"
@@ -172,6 +185,7 @@ def start(conn: psycopg.Connection, wave: int, person: people.Person) -> Wave:
     found = get(conn, wave)
     if found.state != "planned":
         raise Problem("wave {wave} is {state}: it cannot be started", wave=wave, state=found.state)
+    _refuse_past(found)
     given = approvals(conn, found)
     if len(given) < found.approvals_due:
         raise Problem(
@@ -187,13 +201,22 @@ def start(conn: psycopg.Connection, wave: int, person: people.Person) -> Wave:
         )
     text = found.plan["texts"][choices.pop()]
     conn.execute(
-        "UPDATE wave SET state = 'running', started_at = now(), text = %s, text_sha256 = %s, choice = %s,"
-        " stop_seq = stop_seq + 1 WHERE id = %s",
+        "UPDATE wave SET state = 'running', started_at = coalesce(started_at, now()), text = %s, text_sha256 = %s,"
+        " choice = %s, stop_seq = stop_seq + 1 WHERE id = %s",
         (text["text"], text["sha256"], given[0].choice, wave),
     )
     people.record(conn, person.login, "wave.start", str(wave), text_sha256=text["sha256"])
     _tell(conn, wave)
     return get(conn, wave)
+
+
+def _refuse_past(wave: Wave) -> None:
+    if wave.closes_at > datetime.now(UTC):
+        return
+    if wave.started_at:
+        raise Problem("the new hours of wave {wave} are over as well: give it others, or cancel it", wave=wave.id)
+    raise Problem("the hours of wave {wave} are over, so it does not begin: plan it again for another day",
+                  wave=wave.id)  # fmt: skip
 
 
 MOVES = {
@@ -209,6 +232,7 @@ def move(conn: psycopg.Connection, wave: int, person: str, act: str, reason: str
     before, after = MOVES[act]
     if act == "resume":
         _refuse_used_up(conn, wave)
+        _refuse_late(conn, wave)
     made = conn.execute(
         "UPDATE wave SET state = %s::wave_state, stop_seq = stop_seq + 1, state_reason = %s"
         " WHERE id = %s AND state = ANY(%s::wave_state[]) RETURNING id",
@@ -227,6 +251,12 @@ ROOM = """
 SELECT bool_or(coalesce(budget_room(%(wave)s, carrier), 1) > 0) FROM (
     SELECT DISTINCT carrier FROM batch WHERE wave = %(wave)s AND cursor < hi) b
 """
+
+
+def _refuse_late(conn: psycopg.Connection, wave: int) -> None:
+    if get(conn, wave).asks:
+        raise Problem("the hours of wave {wave} passed while the system was down: give it new hours, which are approved"
+                      " anew, or cancel it", wave=wave)  # fmt: skip
 
 
 def _refuse_used_up(conn: psycopg.Connection, wave: int) -> None:

@@ -60,6 +60,11 @@ OF_LOWER_FLOORS: Mapping[str, int] = {
     "wave {wave} has {n} of {due} approvals of this plan: it cannot be started": 409,
     "the approvers chose different texts ({choices}): plan the wave again": 409,
     "wave {wave} is {state}: it cannot be changed by '{act}'": 409,
+    "{login} gave this wave new hours and may not approve them: another person must": 403,
+    "the hours of wave {wave} passed while the system was down: give it new hours, which are approved anew, or"
+    " cancel it": 409,
+    "wave {wave} is {state} and does not ask: only a wave whose hours passed while the system was down gets new"
+    " hours": 409,
     "the plan has changed since it was shown: look at it again": 409,
     "typed {typed} recipients, the plan has {n}: look at the plan again": 409,
     "{login} drafted this order and may not approve it: another person must": 403,

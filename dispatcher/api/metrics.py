@@ -36,6 +36,7 @@ ABOUT = {
     "dispatcher_in_flight": "The part of state queued that is between its intent and its counting.",
     "dispatcher_wave_running": "1 while the wave may send.",
     "dispatcher_budget_used_ratio": "Used part of a wave's ceiling, whole or of today; 1 stops it.",
+    "dispatcher_wave_asks": "1 while the wave asks a person: its hours passed while the system was down.",
     "dispatcher_on_wire": "Messages that left and have no answer, all waves.",
     "dispatcher_speed_segments_per_second": "Segments that left, of the last three seconds.",
     "dispatcher_rate_segments_per_second": "Segments that may leave: the licence, or a person's rate below it.",
@@ -86,6 +87,7 @@ def _of_waves(conn: psycopg.Connection) -> Iterator[Sample]:
         yield "dispatcher_wave_running", of, float(wave.state == "running")
         for line in budgets.lines(conn, wave.id):
             yield "dispatcher_budget_used_ratio", {**of, "scope": line.scope, "unit": line.unit}, line.part
+        yield "dispatcher_wave_asks", of, float(wave.asks)
         for each in figures.standing(conn, wave.id):
             here = {**of, "carrier": each.carrier}
             yield "dispatcher_in_flight", here, each.in_flight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
@@ -14,6 +14,8 @@ NameInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", e
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["20-BCD-2024"])]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """One line of text for people."""
+Day = Annotated[date, BeforeValidator(lambda said: date.fromisoformat(said) if isinstance(said, str) else said)]
+Clock = Annotated[time, BeforeValidator(lambda said: time.fromisoformat(said) if isinstance(said, str) else said)]
 GivenId = Annotated[str, BeforeValidator(str)]
 Counts = dict[str, int]
 
@@ -200,6 +202,15 @@ class Reason(Taken):
     reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
+class HoursTaken(Reason):
+    """New hours of a wave that asks, on the province's clock; the hours of each day are as before if left out."""
+
+    first: Day | None = None  # today
+    until: Day
+    opens: Clock | None = None
+    closes: Clock | None = None  # 00:00: the end of the day
+
+
 class StartTaken(Taken):
     """Why a hotline may be named though nobody has made sure of it lately; "" when all are verified."""
 
@@ -228,6 +239,7 @@ class WaveGiven(Given):
     finished_at: datetime | None
     choice: str | None
     text_sha256: str | None
+    asks: bool  # its hours passed while the system was down: `reopen` or `cancel`
 
 
 class ApprovalGiven(Given):

@@ -13,7 +13,7 @@ from campaigns.doubts import doubts
 from campaigns.ledger import budgets, figures, halts, progress, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
-from campaigns.terms import State
+from campaigns.terms import Problem, State
 from dispatcher import acts
 from dispatcher.api.errors import language
 from dispatcher.api.shapes import (
@@ -26,6 +26,7 @@ from dispatcher.api.shapes import (
     ErrorGiven,
     GoingNow,
     Halted,
+    HoursTaken,
     IdInPath,
     Reason,
     Standing,
@@ -39,6 +40,7 @@ from dispatcher.api.shapes import (
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
 from dispatcher.going import advice, as_json, budget_json, segments_of, why_paused
 from dispatcher.halting import halted
+from dispatcher.reopening import give_hours
 from dispatcher.words import speak
 from workers.house import House
 
@@ -116,6 +118,18 @@ def resume_wave(wave: IdInPath, house: HouseOf, person: Starter, given: Reason |
     found = _move(house, person, wave, "resume", given)
     _ring(house, found)
     return WaveGiven.model_validate(found)
+
+
+@router.post("/{wave}/reopen")
+def reopen_wave(wave: IdInPath, given: HoursTaken, house: HouseOf, person: Writer) -> WaveWhole:
+    """New hours for a wave that asks: a new plan hash, to be approved by others and started again."""
+    if (given.opens is None) != (given.closes is None):
+        raise Problem("give both ends of the hours, or none of them")
+    span = (given.opens, given.closes) if given.opens is not None and given.closes is not None else None
+    with house.begin() as conn:
+        found = waves.get(conn, int(wave))
+        return _whole(conn, give_hours(conn, found, person, first=given.first, until=given.until, span=span,
+                                       reason=given.reason))  # fmt: skip
 
 
 @router.post("/{wave}/cancel")

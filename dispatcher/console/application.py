@@ -63,6 +63,7 @@ RULES = (
     Rule("POST", f"{WAVE}/start", HANDS, waving.start),
     Rule("POST", f"{WAVE}/pause", STOPPERS, waving.pause),
     Rule("POST", f"{WAVE}/resume", HANDS, waving.resume),
+    Rule("POST", f"{WAVE}/reopen", HANDS, waving.reopen),
     Rule("GET", f"{WAVE}/cancel", HANDS, waving.cancel_page),
     Rule("POST", f"{WAVE}/cancel", HANDS, waving.cancel),
     Rule("GET", f"{WAVE}/approve", STAFF, approving.approve_page),

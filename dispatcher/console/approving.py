@@ -10,7 +10,7 @@ import psycopg
 from starlette.responses import Response
 
 from campaigns.doubts import doubts
-from campaigns.ledger import audiences, lists, people, registry, suppression, waves
+from campaigns.ledger import audiences, late, lists, people, registry, suppression, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
@@ -35,7 +35,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False)
         wave = waves.get(conn, call.wave())
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
         given, known = waves.approvals(conn, wave), people.names(conn)
-        able, before = people.approvers(conn, wave.author), _before(conn, wave)
+        able, before = people.approvers(conn, wave.author, wave.reopened_by), _before(conn, wave)
         facts = _facts(conn, wave)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
@@ -66,7 +66,10 @@ def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:
     """(choice, text, its dong): the proposed correction first, as it must be looked at."""
     most = max(int(text["segments"]) for text in wave.plan["texts"].values())
     dong = int(wave.plan["ceiling"]["dong"])
-    order = sorted(wave.plan["texts"], key=lambda choice: {"corrected": 0, "verbatim": 1}.get(choice, 2))
+    order = sorted(
+        [wave.choice] if wave.choice else wave.plan["texts"],
+        key=lambda choice: {"corrected": 0, "verbatim": 1}.get(choice, 2),
+    )
     return [(choice, wave.plan["texts"][choice], dong * int(wave.plan["texts"][choice]["segments"]) // most)
             for choice in order]  # fmt: skip
 
@@ -77,7 +80,7 @@ def _why_not(call: Call, wave: Wave, given: list[str]) -> str:
         return "decided"
     if not call.has("approver"):
         return "role"
-    if wave.author == call.who.login:
+    if call.who.login in {wave.author, wave.reopened_by}:
         return "own"
     return "given" if call.who.login in given else ""
 
@@ -139,6 +142,9 @@ def _may_decide(conn: psycopg.Connection, call: Call) -> Wave:
     wave = waves.get(conn, call.wave())
     if wave.author == call.who.login:
         raise NotAllowed("{login} planned this wave and may not approve it: another person must", login=call.who.login)
+    if wave.reopened_by == call.who.login:
+        raise NotAllowed("{login} gave this wave new hours and may not approve them: another person must",
+                         login=call.who.login)  # fmt: skip
     if wave.state != "planned":
         raise Problem("wave {wave} is {state}: only a planned wave can be approved", wave=wave.id, state=wave.state)
     return wave
@@ -154,7 +160,10 @@ def send_back(call: Call) -> Response:
         wave = _may_decide(conn, call)
         if call.form.get("hash", "") != wave.plan_hash:
             raise Problem("the plan has changed since it was shown: look at it again")
-        waves.move(conn, wave.id, call.who.login, "cancel", call.words.say(RETURNED, reason=reason))
+        if wave.started_at:
+            late.ask_again(conn, wave.id)  # part of it has left: its question stands again
+        else:
+            waves.move(conn, wave.id, call.who.login, "cancel", call.words.say(RETURNED, reason=reason))
         people.record(conn, call.who.login, "wave.return", str(wave.id), reason=reason, plan_hash=wave.plan_hash)
     snapshots: Snapshots = call.request.app.state.snapshots
     snapshots.forget(wave.id)

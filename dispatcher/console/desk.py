@@ -28,7 +28,8 @@ def home(call: Call) -> Response:
     board = [duty for campaign in campaigns for duty in duties(campaign, _of(campaign.name, found), today)]
     snapshots: Snapshots = call.request.app.state.snapshots
     moving = [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5]
-    return show(call, "home.html", board=board, moving=moving, bar=bar, today=today, campaigns=campaigns,
+    asking = [snapshots.of(wave.id) for wave in found if wave.asks]
+    return show(call, "home.html", board=board, moving=moving, asking=asking, bar=bar, today=today, campaigns=campaigns,
                 next=_next_act(call, found))  # fmt: skip
 
 
@@ -39,7 +40,14 @@ def _of(campaign: str, found: list[Wave]) -> list[Wave]:
 def _next_act(call: Call, found: list[Wave]) -> Wave | None:
     """What waits for this very person: the one filled button."""
     if call.has("approver"):
-        return next((wave for wave in found if wave.state == "planned" and wave.author != call.who.login), None)
+        return next(
+            (
+                wave
+                for wave in found
+                if wave.state == "planned" and call.who.login not in {wave.author, wave.reopened_by}
+            ),
+            None,
+        )
     return None
 
 

@@ -7,6 +7,8 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator
+from datetime import date
+from datetime import time as clock_time
 from typing import Any
 
 from redis import RedisError
@@ -18,10 +20,11 @@ from campaigns.terms import Problem
 from config.carriers import load_carriers
 from dispatcher import acts
 from dispatcher.console.call import Call, to
-from dispatcher.console.pages import HEADERS, clock, local, show
+from dispatcher.console.pages import HEADERS, clock, local, now, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
 from dispatcher.going import why_paused
 from dispatcher.halting import halted
+from dispatcher.reopening import give_hours
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ def wave_page(call: Call) -> Response:
     return show(
         call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
         tag=TAGS[wave.state], reason=why_paused(call.words, reason), carriers=_carriers(call), text=text_of(wave),
-        licence=_licence(call, wave), buckets=BUCKETS,
+        licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(),
     )  # fmt: skip
 
 
@@ -148,6 +151,22 @@ def _move(call: Call, act: str) -> Response:
         ring(call, found)
     snapshots_of(call).forget(wave)
     return to(f"/console/waves/{wave}")
+
+
+def reopen(call: Call) -> Response:
+    """New hours for a wave that asks; then it waits for another person's approval."""
+    said = call.form
+    try:
+        first, until = (date.fromisoformat(said.get(name, "")) for name in ("first", "until"))
+        opens, closes = (clock_time.fromisoformat(said.get(name, "")) for name in ("opens", "closes"))
+    except ValueError:
+        raise Problem("write days and hours as the form shows them: 2026-12-31 and 08:00") from None
+    with call.house.begin() as conn:
+        found = waves.get(conn, call.wave())
+        give_hours(conn, found, call.who, first=first, until=until, span=(opens, closes),
+                   reason=said.get("reason", "")[:500])  # fmt: skip
+    snapshots_of(call).forget(found.id)
+    return to(f"/console/waves/{found.id}")
 
 
 def start(call: Call) -> Response:

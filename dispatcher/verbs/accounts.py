@@ -118,7 +118,7 @@ def set_hours(
     """Nothing of this account leaves outside."""
     desk = desk_of(context)
     with _steering(desk, login) as (conn, person):
-        hours.set_hours(conn, account, _span(span) if span else None, person.login, carrier)
+        hours.set_hours(conn, account, span_of(span) if span else None, person.login, carrier)
     desk.say("{account}: hours {span}", account=account, span=span or "-")
     desk.answer(account=account, hours=span, carrier=carrier)
 
@@ -141,7 +141,8 @@ def maintenance(
     desk.answer(account=account, starts=starts.isoformat(), ends=ends.isoformat())
 
 
-def _span(text: str) -> tuple[clock, clock]:
+def span_of(text: str) -> tuple[clock, clock]:
+    """Hours of each day, local time; raises Problem."""
     try:
         opens, closes = (clock.fromisoformat(each) for each in text.split("-"))
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import psycopg
@@ -21,6 +22,14 @@ def read_id(said: str) -> int:
     if not (said.isascii() and said.isdigit() and int(said) < 1 << 63):
         raise Problem("{said} is not an id: give the digits that were shown, or latest", said=repr(said))
     return int(said)
+
+
+def day_of(said: str) -> date:
+    """A day; raises Problem."""
+    try:
+        return date.fromisoformat(said)
+    except ValueError:
+        raise Problem("{said} is no day; write it as 2024-07-30", said=repr(said)) from None
 
 
 def find_wave(conn: psycopg.Connection, said: str) -> Wave:

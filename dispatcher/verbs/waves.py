@@ -17,10 +17,12 @@ from dispatcher import acts
 from dispatcher.halting import Halted, halted
 from dispatcher.verbs import budget as budgets
 from dispatcher.verbs.budget import Most, MostADay, read_ceilings
+from dispatcher.reopening import give_hours
+from dispatcher.verbs.accounts import span_of
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.halt import say_halted
-from dispatcher.verbs.ids import LATEST, WaveName, find_wave, read_id
+from dispatcher.verbs.ids import LATEST, WaveName, day_of, find_wave, read_id
 from dispatcher.verbs.plan_page import local, show_plan
 from dispatcher.verbs.standing import show_standing, watch
 from workers.house import House
@@ -40,7 +42,8 @@ def names(context: typer.Context) -> None:
     for title in ("id", "campaign", "wave", "state", "recipients", "planned at"):
         table.add_column(desk.words.say(title), justify="right" if title == "recipients" else "left")
     for wave in found:
-        table.add_row(str(wave.id), wave.campaign, wave.name, desk.words.say(wave.state), desk.words.number(wave.n),
+        state = desk.words.say("asks: too late?" if wave.asks else wave.state)
+        table.add_row(str(wave.id), wave.campaign, wave.name, state, desk.words.number(wave.n),
                       desk.words.value(local(wave.planned_at)))  # fmt: skip
     desk.out.print(table)
     desk.answer(waves=[_as_json(wave) for wave in found])
@@ -202,6 +205,31 @@ def cancel(context: typer.Context, wave: WaveName, login: Login, reason: Reason 
     _move(desk_of(context), wave, login, "cancel", reason)
 
 
+@app.command("reopen", cls=Verb, help="give new hours to a wave that asks: its own passed while the system was down")
+def reopen(
+    context: typer.Context,
+    wave: WaveName,
+    login: Login,
+    until: Annotated[str, typer.Option(metavar="DAY", help="the last day, 2026-12-31")],
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="the first day; today unless said")] = "",
+    span: Annotated[str, typer.Option("--hours", metavar="HH:MM-HH:MM", help="each day; as before unless said")] = "",
+    reason: Reason = "",
+) -> None:
+    """A new plan of the same messages: another person approves it, then it is started again."""
+    desk = desk_of(context)
+    with desk.house() as house:
+        person = desk.person(house, login, "write")
+        with house.begin() as conn:
+            found = give_hours(
+                conn, find_wave(conn, wave), person, first=day_of(first) if first else None, until=day_of(until),
+                span=span_of(span) if span else None, reason=reason,
+            )  # fmt: skip
+        show_plan(desk, house, found)
+    desk.say("{name} waits for the approval of its new hours: `dispatcher wave approve`, then `wave start`",
+             name=found.name)  # fmt: skip
+    desk.answer(**_as_json(found))
+
+
 def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
     with desk.house() as house:
         person: Person = desk.person(house, login, "write", "approve")
@@ -242,4 +270,5 @@ def _as_json(wave: Wave) -> dict[str, object]:
         "text_sha256": wave.text_sha256,
         "opens_at": wave.opens_at.isoformat(),
         "closes_at": wave.closes_at.isoformat(),
+        "asks": wave.asks,
     }

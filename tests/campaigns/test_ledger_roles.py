@@ -40,8 +40,10 @@ FIXED = {  # columns that nobody but the owner changes
     "wave": (
         "id", "campaign", "version", "no", "name", "rehearsal", "audience", "author", "plan", "plan_hash",
         "approvals_due", "n", "batch_size", "opens_at", "closes_at", "day_opens", "day_closes", "cool_down",
-        "planned_at",
+        "planned_at", "reopened_by",
     ),
+    "account_seen": ("account",),
+    "outage": ("account", "since", "until"),
     "wave_tally": ("wave",),
     "approval": ("wave", "plan_hash", "person", "choice", "reason", "typed", "at"),
     "batch": ("wave", "kind", "seq", "account", "carrier", "class"),

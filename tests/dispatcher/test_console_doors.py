@@ -39,6 +39,7 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "POST /console/waves/{wave}/start": "oa",
     "POST /console/waves/{wave}/pause": "oap",
     "POST /console/waves/{wave}/resume": "oa",
+    "POST /console/waves/{wave}/reopen": "oa",
     "GET /console/waves/{wave}/cancel": "oa",
     "POST /console/waves/{wave}/cancel": "oa",
     "GET /console/waves/{wave}/approve": "oaup",
