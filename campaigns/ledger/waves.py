@@ -77,26 +77,12 @@ def approve(
     """Record one approval of this exact plan; the number of approvals still due. The author may not be the approver."""
     row = conn.execute(f"SELECT {COLUMNS} FROM wave WHERE id = %s FOR UPDATE", (wave,)).fetchone()
     found = Wave(*row) if row else get(conn, wave)
-    if found.state != "planned":
-        raise Problem("wave {wave} is {state}: only a planned wave can be approved", wave=wave, state=found.state)
-    if "approver" not in person.roles:
-        raise Problem("{login} is not an approver", login=person.login)
-    if person.login == found.author:
-        raise Problem("{login} planned this wave and may not approve it: another person must", login=person.login)
-    if person.login == found.reopened_by:
-        raise Problem("{login} gave this wave new hours and may not approve them: another person must",
-                      login=person.login)  # fmt: skip
+    _may_approve(found, person)
     if typed != found.n:
         raise Problem("typed {typed} recipients, the plan has {n}: look at the plan again", typed=typed, n=found.n)
     if plan_hash is not None and plan_hash != found.plan_hash:
         raise Problem("the plan has changed since it was shown: look at it again")
-    if choice not in found.plan["texts"]:
-        raise Problem("choose the text: {choices}", choices=", ".join(found.plan["texts"]))
-    if choice == "corrected" and not reason.strip():
-        raise Problem("nothing was approved: say with --reason why the ordered text is corrected; the report cites it")
-    if found.choice and choice != found.choice:
-        raise Problem("part of this wave has left with the text '{choice}': it goes on with that one or is cancelled",
-                      choice=found.choice)  # fmt: skip
+    _may_choose(found, choice, reason)
     again = _again(conn, found, reason)
     made = conn.execute(
         "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) VALUES (%s, %s, %s, %s, %s, %s)"
@@ -118,6 +104,28 @@ def approve(
             again=again,
         )
     return max(0, found.approvals_due - len(approvals(conn, found)))
+
+
+def _may_approve(found: Wave, person: people.Person) -> None:
+    if found.state != "planned":
+        raise Problem("wave {wave} is {state}: only a planned wave can be approved", wave=found.id, state=found.state)
+    if "approver" not in person.roles:
+        raise Problem("{login} is not an approver", login=person.login)
+    if person.login == found.author:
+        raise Problem("{login} planned this wave and may not approve it: another person must", login=person.login)
+    if person.login == found.reopened_by:
+        raise Problem("{login} gave this wave new hours and may not approve them: another person must",
+                      login=person.login)  # fmt: skip
+
+
+def _may_choose(found: Wave, choice: str, reason: str) -> None:
+    if choice not in found.plan["texts"]:
+        raise Problem("choose the text: {choices}", choices=", ".join(found.plan["texts"]))
+    if choice == "corrected" and not reason.strip():
+        raise Problem("nothing was approved: say with --reason why the ordered text is corrected; the report cites it")
+    if found.choice and choice != found.choice:
+        raise Problem("part of this wave has left with the text '{choice}': it goes on with that one or is cancelled",
+                      choice=found.choice)  # fmt: skip
 
 
 def _again(conn: psycopg.Connection, wave: Wave, reason: str) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def states(owner: psycopg.Connection, wave: Wave) -> Counter[State]:
 def test_a_wave_whose_hours_passed_while_nothing_could_send_asks(
     owner: psycopg.Connection, running: Wave, state: str
 ) -> None:
-    """It neither expires nor is finished, whoever looks how often; what comes back unsent waits; resuming is refused."""
+    """It neither expires nor is finished, however often one looks; what comes back unsent waits; no resuming."""
     places = open_all(owner, running.id)
     owner.execute("UPDATE wave SET state = %s::wave_state WHERE id = %s", (state, running.id))
     shut_down(owner, running.id)
