@@ -15,10 +15,10 @@ from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from dispatcher import acts
 from dispatcher.halting import Halted, halted
-from dispatcher.verbs import budget as budgets
-from dispatcher.verbs.budget import Most, MostADay, read_ceilings
 from dispatcher.reopening import give_hours
+from dispatcher.verbs import budget as budgets
 from dispatcher.verbs.accounts import span_of
+from dispatcher.verbs.budget import Most, MostADay, read_ceilings
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.halt import say_halted
