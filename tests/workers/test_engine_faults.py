@@ -243,7 +243,8 @@ def test_killed_at_a_sample_of_all_io_calls(play: Stage, started: Started) -> No
     clear(play)
     words = [line.split(None, 1)[1].split("(")[0] for line in trace.read_text(errors="replace").splitlines()]
     calls = Counter(word for word in words if word in CALLS.split(","))
-    every = [(call, when) for call, n in sorted(calls.items()) for when in range(1, n + 1)]
+    # no two runs make as many calls: the last third of each kind may not come another time
+    every = [(call, when) for call, n in sorted(calls.items()) for when in range(1, 2 * n // 3 + 1)]
     points = random.Random(9).sample(every, 25)  # noqa: S311 - a story to be told again
     came = [killed_at(play, started, call, when) for call, when in points]
     assert sum(came) >= 20, list(zip(points, came, strict=True))
