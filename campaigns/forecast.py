@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from campaigns.schedule import Window
 
@@ -112,20 +112,74 @@ def _laid(seconds: float, windows: Sequence[Window]) -> tuple[datetime | None, f
     return None, seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Actual:
-    """What a wave did: only messages that a carrier is known to have taken are counted."""
+class Share(NamedTuple):
+    """One carrier's part of a wave, forecast or done."""
 
+    carrier: str
     messages: int
     segments: int
     dong: int
-    first_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A wave's forecast, as it was when the approver approved, beside what the wave has done so far."""
+
+    told_at: datetime  # of the approval
+    forecast: tuple[Share, ...]
+    finishes_at: datetime | None  # by the forecast; None when the windows did not suffice
+    actual: tuple[
+        Share, ...
+    ]  # the same carriers in the same order; only messages that a carrier is known to have taken
+    first_at: datetime | None  # when the first and the last of its windows began; a window lasts 2 s at most
     last_at: datetime | None
+    over: bool  # nothing more can leave
+
+    @property
+    def late(self) -> timedelta | None:
+        """How much later than forecast the last message left; negative: earlier. None while it is not known."""
+        return self.last_at - self.finishes_at if self.over and self.last_at and self.finishes_at else None
 
     def as_json(self) -> dict[str, Any]:
         """For programs; times are UTC."""
         return {
-            "messages": self.messages, "segments": self.segments, "dong": self.dong,
-            "first_at": self.first_at and self.first_at.isoformat(),
-            "last_at": self.last_at and self.last_at.isoformat(),
+            "told_at": self.told_at.isoformat(), "over": self.over,
+            "forecast": _shares_json(self.forecast, {"finishes_at": self.finishes_at}),
+            "actual": _shares_json(self.actual, {"first_at": self.first_at, "last_at": self.last_at}),
+            "late_seconds": None if self.late is None else round(self.late.total_seconds()),
         }  # fmt: skip
+
+
+def summed(shares: Sequence[Share]) -> Share:
+    """All carriers together."""
+    return Share("", *(sum(column) for column in list(zip(*shares, strict=True))[1:])) if shares else Share("", 0, 0, 0)
+
+
+def compared(
+    stored: Mapping[str, Any],
+    told_at: datetime,
+    taken: Mapping[str, int],
+    times: tuple[datetime | None, datetime | None],
+    *,
+    over: bool,
+) -> Compared:
+    """A stored `Forecast.as_json` beside counts of taken messages by carrier, at the forecast's own prices."""
+    told = tuple(Share(each["carrier"], each["recipients"], each["segments"], each["dong"])
+                 for each in stored["carriers"])  # fmt: skip
+    done = tuple(_scaled(each, taken.get(each.carrier, 0)) for each in told)
+    ends = stored["finishes_at"]
+    return Compared(told_at, told, datetime.fromisoformat(ends) if ends else None, done, *times, over)
+
+
+def _scaled(told: Share, taken: int) -> Share:
+    """The forecast's segments and price of one message, for as many as were taken."""
+    each = max(1, told.messages)
+    return Share(told.carrier, taken, taken * (told.segments // each), taken * (told.dong // each))
+
+
+def _shares_json(shares: Sequence[Share], times: Mapping[str, datetime | None]) -> dict[str, Any]:
+    whole = summed(shares)
+    return {
+        "messages": whole.messages, "segments": whole.segments, "dong": whole.dong,
+        "carriers": [each._asdict() for each in shares],
+    } | {name: at and at.isoformat() for name, at in times.items()}  # fmt: skip

@@ -40,6 +40,12 @@ def windows(wave: WavePlan) -> tuple[Window, ...]:
     return tuple(_window(day, wave.opens, wave.closes) for day in days)
 
 
+def between(opens_at: datetime, closes_at: datetime, opens: time, closes: time) -> tuple[Window, ...]:
+    """The windows of a wave of which only the first and the last instant and the hours of each day are left."""
+    days = opens_at.astimezone(ZONE).date(), (closes_at - timedelta(microseconds=1)).astimezone(ZONE).date()
+    return windows(WavePlan(0, "", *days, opens, closes))
+
+
 def is_open(now: datetime, window: Window) -> bool:
     """Whether a message may leave now."""
     return window.opens_at <= now < window.closes_at

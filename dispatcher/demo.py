@@ -23,7 +23,7 @@ from campaigns.samples import write_sample
 from campaigns.terms import State, Verdict
 from config.carriers import load_carriers
 from config.settings import Settings
-from dispatcher import acts, assemble, crew, live, truths
+from dispatcher import acts, assemble, crew, foresight, live, truths
 from dispatcher.assemble import Site
 from dispatcher.words import Words
 from providers.simulator.faults import Faults
@@ -223,8 +223,8 @@ class _Demo:
         say = self.words.say
         with self.stage(say("Approved by another person, on its hash")) as notes, house.begin() as conn:
             person = people.Person(APPROVER, PEOPLE[APPROVER][0], ("approver",), ("approve",))
-            waves.approve(conn, wave.id, person, typed=wave.n, choice=self.wishes.choice, plan_hash=wave.plan_hash,
-                          reason=REASONS[self.wishes.choice])  # fmt: skip
+            foresight.approve(house, conn, wave.id, person, typed=wave.n, choice=self.wishes.choice,
+                              plan_hash=wave.plan_hash, reason=REASONS[self.wishes.choice])  # fmt: skip
             wave = waves.start(conn, wave.id, person)
             notes += [
                 wave.plan_hash[:12],

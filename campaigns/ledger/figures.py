@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 import psycopg
 
-from campaigns.ledger import audiences, registry, waves
+from campaigns.ledger import audiences, foreseen, registry, waves
 from campaigns.ledger.names import log_table, message_table
 from campaigns.ledger.reading import READ, Numbers
 from campaigns.ledger.waves import Wave
@@ -164,6 +164,7 @@ def wave_figures(conn: psycopg.Connection, wave_id: int, carriers: Mapping[str, 
         authored_by=_names(conn, [wave.author]),
         approved_by=_names(conn, [approval.person for approval in given]),
         generated_at=times.now,
+        compared=foreseen.beside(conn, wave),
     )
 
 

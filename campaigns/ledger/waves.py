@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -73,8 +74,12 @@ def approve(
     choice: str,
     reason: str,
     plan_hash: str | None = None,
+    forecast: Mapping[str, Any] | None = None,
 ) -> int:
-    """Record one approval of this exact plan; the number of approvals still due. The author may not be the approver."""
+    """Record one approval of this exact plan; the number of approvals still due. The author may not be the approver.
+
+    `forecast`: what was foreseen of the chosen text at this moment (Forecast.as_json); it stands in the audit log.
+    """
     row = conn.execute(f"SELECT {COLUMNS} FROM wave WHERE id = %s FOR UPDATE", (wave,)).fetchone()
     found = Wave(*row) if row else get(conn, wave)
     _may_approve(found, person)
@@ -102,6 +107,7 @@ def approve(
             text_sha256=found.plan["texts"][choice]["sha256"],
             reason=reason,
             again=again,
+            **({"forecast": forecast} if forecast else {}),
         )
     return max(0, found.approvals_due - len(approvals(conn, found)))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 
-from campaigns.reports import decree30, prose, two_sources
+from campaigns.reports import decree30, foreseen, prose, two_sources
 from campaigns.reports.decree30 import CLAUSE, NOTE, Grid, Look
 from campaigns.reports.figures import Columns, MandateFacts, OrderFigures, ReportFigures, WaveFigures
 from campaigns.reports.glossary import DETAIL, SHORT
@@ -95,6 +95,7 @@ def _facts(wave: WaveFigures, mandate: MandateFacts) -> list[tuple[str, str]]:
         ("Độ dài", f"{len(wave.text)} ký tự; {' hoặc '.join(map(str, each))} tin nhắn quy đổi mỗi bản tin"),
         ("Tên người gửi", wave.sender),
         ("Thời gian gửi", f"{clock_day(wave.opened)} – {clock_day(wave.closed) if wave.closed else 'chưa kết thúc'}"),
+        *foreseen.lines(wave),
         ("Người soạn; người duyệt", f"{wave.authored_by}; {wave.approved_by}"),
     ]
     if wave.choice == "verbatim":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from campaigns.forecast import Compared
 from campaigns.message import SENT
 from campaigns.terms import State, Verdict
 
@@ -131,6 +132,7 @@ class WaveFigures:
     approved_by: str
     generated_at: datetime  # with zone: the figures are as of this moment
     horizon: timedelta = HORIZON
+    compared: Compared | None = None  # what was foreseen at the approval, beside what happened
 
     @property
     def past_horizon(self) -> bool:

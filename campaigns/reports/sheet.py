@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
-from campaigns.reports import prose, two_sources
+from campaigns.reports import foreseen, prose, two_sources
 from campaigns.reports.check import check
 from campaigns.reports.figures import Columns, ReportFigures
 from campaigns.reports.files import whole_file
@@ -156,6 +156,7 @@ def _meanings(figures: ReportFigures) -> list[_Row]:
             (f"{wave.wave_name}: nội dung gửi", wave.text),
             (f"{wave.wave_name}: mã nội dung (SHA-256)", wave.text_sha256),
             (f"{wave.wave_name}: tên người gửi", wave.sender),
+            *((f"{wave.wave_name}: {what.lower()}", said) for what, said in foreseen.lines(wave)),
         )
     ]
     texts += [

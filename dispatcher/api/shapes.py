@@ -260,6 +260,14 @@ class WaveWhole(WaveGiven):
     doubts: list[dict[str, Any]]  # suspected slips: found, suggested, reason, the letter's lines of either spelling
 
 
+class ForecastGiven(Given):
+    """What is foreseen of each text if the wave were approved now; and the approval's forecast beside the facts."""
+
+    wave: GivenId
+    texts: dict[str, dict[str, Any] | None]  # choice -> recipients, segments, dong, finishes_at; null: unknown account
+    compared: dict[str, Any] | None  # null: not started, or approved before forecasts were kept
+
+
 class Approved(Given):
     """What an approval has led to."""
 

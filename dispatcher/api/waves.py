@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 from redis import RedisError
 
 from campaigns.doubts import doubts
-from campaigns.ledger import budgets, figures, halts, progress, registry, waves
+from campaigns.ledger import budgets, figures, foreseen, halts, progress, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
-from dispatcher import acts
+from dispatcher import acts, foresight
 from dispatcher.api.errors import language
 from dispatcher.api.shapes import (
     ApprovalGiven,
@@ -24,6 +24,7 @@ from dispatcher.api.shapes import (
     BudgetLine,
     BudgetTaken,
     ErrorGiven,
+    ForecastGiven,
     GoingNow,
     Halted,
     HoursTaken,
@@ -90,8 +91,8 @@ def _whole(conn: psycopg.Connection, wave: Wave) -> WaveWhole:
 def approve_wave(wave: IdInPath, given: ApprovalTaken, house: HouseOf, person: Approver) -> Approved:
     """Approve exactly this plan with this text, as an approver who did not plan it."""
     with house.begin() as conn:
-        due = waves.approve(conn, int(wave), person, typed=given.count, choice=given.text, reason=given.reason,
-                            plan_hash=given.plan_hash)  # fmt: skip
+        due = foresight.approve(house, conn, int(wave), person, typed=given.count, choice=given.text,
+                                reason=given.reason, plan_hash=given.plan_hash)  # fmt: skip
     return Approved(plan_hash=given.plan_hash, approvals_due=due)
 
 
@@ -187,6 +188,17 @@ def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reade
         errors=[ErrorGiven(carrier=each.carrier, outcome=each.outcome.name.lower(), code=each.code, last=each.last,
                            messages=each.messages, advice=advice(words, each.outcome)) for each in told],
     )  # fmt: skip
+
+
+@router.get("/{wave}/forecast")
+def wave_forecast(wave: IdInPath, house: HouseOf, _person: Reader) -> ForecastGiven:
+    """Cost, segments and finishing time: before the approval by each text, after the start beside what happened."""
+    with house.begin() as conn:
+        found = waves.get(conn, int(wave))
+        beside = foreseen.beside(conn, found) if found.started_at else None
+    told = {choice: foresight.of_wave(house, found, choice) for choice in found.plan["texts"]}
+    return ForecastGiven(wave=wave, texts={choice: each.as_json() if each else None for choice, each in told.items()},
+                         compared=beside.as_json() if beside else None)  # fmt: skip
 
 
 def _standing(each: figures.Standing) -> Standing:

@@ -14,6 +14,7 @@ from campaigns.ledger import audiences, late, lists, people, registry, suppressi
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
+from dispatcher import foresight
 from dispatcher.auth import NotAllowed
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
@@ -41,6 +42,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False)
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
         doubts=doubts(campaign.text), budget=planned_budget(call.words, wave.plan),
+        foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
         why=call.form.get("reason", ""), returning=returning, last_moment=last_moment,
         carriers={each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}, **facts,
@@ -121,8 +123,8 @@ def approve(call: Call) -> Response:
         return _page(call, wrong, 422)
     try:
         with call.house.begin() as conn:
-            waves.approve(
-                conn, call.wave(), call.who, typed=plain_count(call.form.get("count", "")),
+            foresight.approve(
+                call.house, conn, call.wave(), call.who, typed=plain_count(call.form.get("count", "")),
                 choice=call.form.get("choice", ""), reason=call.form.get("reason", "")[:500],
                 plan_hash=call.form.get("hash", ""),
             )  # fmt: skip

@@ -14,7 +14,8 @@ from typing import Any
 from redis import RedisError
 from starlette.responses import Response, StreamingResponse
 
-from campaigns.ledger import logins, people, waves
+from campaigns.forecast import summed
+from campaigns.ledger import foreseen, logins, people, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from config.carriers import load_carriers
@@ -51,10 +52,12 @@ def wave_page(call: Call) -> Response:
     with call.house.begin() as conn:
         given, known = waves.approvals(conn, wave), people.names(conn)
         reason = waves.reason(conn, wave.id)
+        beside = foreseen.beside(conn, wave) if wave.started_at else None
     return show(
         call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
         tag=TAGS[wave.state], reason=why_paused(call.words, reason), carriers=_carriers(call), text=text_of(wave),
         licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(),
+        beside=beside, summed=summed,
     )  # fmt: skip
 
 

@@ -13,13 +13,14 @@ from campaigns.ledger import audiences, figures, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
-from dispatcher import acts
+from dispatcher import acts, foresight
 from dispatcher.halting import Halted, halted
 from dispatcher.reopening import give_hours
 from dispatcher.verbs import budget as budgets
 from dispatcher.verbs.accounts import span_of
 from dispatcher.verbs.budget import Most, MostADay, read_ceilings
 from dispatcher.verbs.desk import Desk, Login, desk_of
+from dispatcher.verbs.foreseen import say_foreseen, show_compared
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.halt import say_halted
 from dispatcher.verbs.ids import LATEST, WaveName, day_of, find_wave, read_id
@@ -78,6 +79,7 @@ def plan(
                                 budget=read_ceilings(budget, daily))  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)
+        say_foreseen(desk, house, wave, list(wave.plan["texts"]))
         with house.begin() as conn:
             verdicts = audiences.verdict_counts(conn, chosen)
     desk.say("wave {id} is planned; another person approves it with the number of recipients", id=str(wave.id))
@@ -100,12 +102,12 @@ def approve(
         with house.begin() as conn:
             found = find_wave(conn, wave)
         show_plan(desk, house, found, text if text in found.plan["texts"] else "")
+        say_foreseen(desk, house, found, [text] if text in found.plan["texts"] else list(found.plan["texts"]))
         choice = _chosen(found, text, reason)
         typed = _typed(desk, found) if count is None else count
         with house.begin() as conn:
-            due = waves.approve(
-                conn, found.id, person, typed=typed, choice=choice, reason=reason, plan_hash=found.plan_hash
-            )
+            due = foresight.approve(house, conn, found.id, person, typed=typed, choice=choice, reason=reason,
+                                    plan_hash=found.plan_hash)  # fmt: skip
     if due:
         desk.say("approved; {n} more approvals are needed", n=due)
     else:
@@ -184,7 +186,8 @@ def status(
             watch(desk, house, found)
         with house.begin() as conn:
             found, standing = waves.get(conn, found.id), figures.standing(conn, found.id)
-        desk.answer(**_as_json(found), **show_standing(desk, house, found, standing))
+        told = show_standing(desk, house, found, standing)
+        desk.answer(**_as_json(found), **told, compared=show_compared(desk, house, found))
 
 
 @app.command("pause", cls=Verb, help="let no further message leave; in force within two seconds")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 import pytest
 
 from campaigns import schedule
-from campaigns.forecast import Lane, forecast
+from campaigns.forecast import Lane, Share, compared, forecast, summed
 from campaigns.schedule import WavePlan
 
 WAVE = WavePlan(1, "Đợt 1", dt.date(2024, 7, 1), dt.date(2024, 7, 3), time(8), time(20))
@@ -44,3 +44,27 @@ def test_sums_and_now() -> None:
     assert found.starts_at == noon
     assert found.as_json()["seconds"] == 400.0
     assert forecast([lane(1)], WINDOWS, datetime(2024, 8, 1, tzinfo=UTC)).finishes_at is None
+
+
+def test_windows_come_back_from_their_first_and_last_instant() -> None:
+    """A stored wave has its windows again: of one day, of several, and a rehearsal's two whole days."""
+    for wave in (WAVE, dt_of(1), schedule.rehearse(WAVE, BEFORE)):
+        spans = schedule.windows(wave)
+        assert schedule.between(spans[0].opens_at, spans[-1].closes_at, wave.opens, wave.closes) == spans
+
+
+def dt_of(days: int) -> WavePlan:
+    return WavePlan(1, "", dt.date(2024, 7, 30), dt.date(2024, 7, 29 + days), time(7), time(22))
+
+
+def test_what_happened_stands_beside_what_was_foreseen() -> None:
+    """The forecast's own segments and prices, for as many messages as were taken; late only once the wave is over."""
+    told = forecast([lane(100, segments=4), lane(0, account="b")], WINDOWS, BEFORE).as_json()
+    ends = datetime.fromisoformat(told["finishes_at"])
+    last = ends + dt.timedelta(minutes=5)
+    found = compared(told, BEFORE, {"viettel": 97}, (BEFORE, last), over=True)
+    assert found.actual[0] == Share("viettel", 97, 388, 388 * 300)
+    assert summed(found.forecast) == Share("", 100, 400, 120_000)
+    assert (found.late, found.as_json()["late_seconds"]) == (dt.timedelta(minutes=5), 300)
+    assert compared(told, BEFORE, {}, (None, None), over=False).late is None
+    assert summed(()) == Share("", 0, 0, 0)

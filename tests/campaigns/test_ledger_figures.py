@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaigns.ledger import audiences, figures, fold, logbook, people, registry, waves, windows
+from campaigns.forecast import summed
+from campaigns.ledger import audiences, figures, fold, foreseen, logbook, people, registry, waves, windows
 from campaigns.ledger.figures import CarrierTerms
 from campaigns.ledger.fold import Policy
 from campaigns.ledger.logbook import Line
@@ -23,7 +24,7 @@ from campaigns.samples import Sample, write_sample
 from campaigns.terms import Outcome, Problem, State, Verdict
 from config.servers import Servers
 from config.settings import load
-from dispatcher import acts, assemble
+from dispatcher import acts, assemble, foresight
 from workers.house import House
 
 POLICY = Policy(chunks=40, tries=3, first=0.01, slot=0.01)
@@ -73,7 +74,8 @@ def running_wave(house: House, file: Path, choice: str = "corrected") -> Wave:
     wave = acts.plan_wave(house, draft, "an")
     approver = people.Person("binh", "Vàng Văn Mẫu", ("approver",), ("approve",))
     with house.begin() as conn:
-        waves.approve(conn, wave.id, approver, typed=wave.n, choice=choice, reason="lỗi chữ trong công văn")
+        foresight.approve(house, conn, wave.id, approver, typed=wave.n, choice=choice, plan_hash=wave.plan_hash,
+                          reason="lỗi chữ trong công văn")  # fmt: skip
         return waves.start(conn, wave.id, approver)
 
 
@@ -166,6 +168,26 @@ def test_the_report_says_what_the_ledger_has(place: Place) -> None:
     assert wave.closed is None
     assert "Tổng đài quốc gia 111" in wave.text
     assert not report.finished
+
+
+def test_the_forecast_of_the_approval_stands_beside_what_happened(place: Place) -> None:
+    """F-C4: what was foreseen is what the approver saw, later prices change nothing; only taken messages count."""
+    with place.house.begin() as conn:
+        found = foreseen.beside(conn, waves.get(conn, place.wave.id))
+        told_at = waves.approvals(conn, place.wave)[0].at
+    assert found
+    segments = int(place.wave.plan["texts"]["corrected"]["segments"])
+    assert {each.carrier: each.messages for each in found.forecast} == place.sample.by_carrier
+    assert summed(found.forecast).segments == RECIPIENTS * segments
+    assert summed(found.forecast).dong == place.wave.plan["ceiling"]["dong"]
+    done = {each.carrier: each for each in found.actual}
+    assert (done["viettel"].messages, done["viettel"].segments, done["vinaphone"].messages) == (17, 17 * segments, 0)
+    price = place.house.accounts[place.wave.plan["accounts"]["viettel"]].price
+    assert done["viettel"].dong == 17 * segments * price
+    assert abs(found.told_at - told_at) < timedelta(minutes=1)
+    assert found.first_at
+    assert found.finishes_at
+    assert (found.over, found.late) == (False, None)
 
 
 def test_the_mandate_is_cited_from_the_stored_letter(place: Place) -> None:

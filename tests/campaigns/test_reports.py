@@ -15,6 +15,7 @@ import docx
 import openpyxl
 import pytest
 
+from campaigns.forecast import Compared, Share
 from campaigns.reports import words
 from campaigns.reports.check import check
 from campaigns.reports.figures import (
@@ -301,6 +302,25 @@ def test_the_workbook_sums_as_the_letter_does(tmp_path: Path) -> None:
     verdicts = list(book["Danh sách tệp"].iter_rows(min_row=3, values_only=True))
     assert verdicts[-1] == ("Tổng cộng", *(2 * cell for cell in verdicts[0][1:]))  # type: ignore[operator]
     assert SENT_TEXT in [row[1] for row in book["Giải thích"].iter_rows(values_only=True)]
+
+
+def test_forecast_and_fact_stand_one_above_the_other_in_letter_and_workbook(tmp_path: Path) -> None:
+    """F-C4: messages, segments, money and the last message, as foreseen at the approval and as they came."""
+    told, done = Share("viettel", 232_409, 929_636, 278_890_800), Share("viettel", 231_870, 927_480, 278_244_000)
+    beside = Compared(OPENED, (told,), OPENED + timedelta(hours=3), (done,), OPENED, CLOSED, over=True)
+    said = {
+        "Dự kiến khi duyệt": f"232.409 bản tin; 929.636 tin nhắn quy đổi; 278.890.800 đồng; lượt gửi cuối lúc "
+        f"{words.clock_day(OPENED + timedelta(hours=3))}",
+        "Thực tế": f"231.870 bản tin; 927.480 tin nhắn quy đổi; 278.244.000 đồng; lượt gửi cuối lúc "
+        f"{words.clock_day(CLOSED)}",
+    }
+    figures = report(compared=beside)
+    letter = opened(write_letter(figures, HEAD, tmp_path / "r.docx"))
+    cells = [tuple(cell.text for cell in row.cells[:2]) for table in letter.tables for row in table.rows]
+    assert set(said.items()) <= {(cell[0], cell[-1]) for cell in cells}
+    book = openpyxl.load_workbook(write_sheet(figures, tmp_path / "r.xlsx"))
+    rows = [row[:2] for row in book["Giải thích"].iter_rows(values_only=True)]
+    assert {(f"Đợt 1: {what.lower()}", words_) for what, words_ in said.items()} <= set(rows)
 
 
 def test_a_text_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:

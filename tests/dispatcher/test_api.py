@@ -120,12 +120,17 @@ def test_a_wave_goes_from_plan_to_stop_and_every_count_adds_up(story: Story) -> 
     path = f"{API}/waves/{wave['id']}"
     assert post(f"{path}/start", story.author).status == 409
     assert story.approve(wave).json == {"plan_hash": wave["plan_hash"], "approvals_due": 0}
+    foreseen = get(f"{path}/forecast", story.approver).json
+    assert set(foreseen["texts"]) == {"verbatim", "corrected"}
+    assert (foreseen["texts"]["corrected"]["recipients"], foreseen["compared"]) == (wave["n"], None)
     running = post(f"{path}/start", story.approver).json
     assert (running["state"], running["choice"]) == ("running", "corrected")
     moves = [post(f"{path}/{act}", story.approver, {"reason": "thử"}).json["state"] for act in ("pause", "resume")]
     assert moves == ["paused", "running"]
     assert post(f"{path}/cancel", story.author).json["state"] == "cancelled"
     assert post(f"{path}/resume", story.author).status == 409
+    beside = get(f"{path}/forecast", story.approver).json["compared"]
+    assert (beside["forecast"]["messages"], beside["actual"]["messages"], beside["over"]) == (wave["n"], 0, True)
     status = get(f"{path}/status", story.approver).json
     assert set(status["states"]) == {state.name.lower() for state in State}
     assert sum(status["states"].values()) == sum(each["total"] for each in status["carriers"]) == wave["n"]

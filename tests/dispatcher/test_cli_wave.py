@@ -166,7 +166,14 @@ def test_a_plan_is_shown_whole_before_it_is_approved(town: Town, told: Told) -> 
         assert why in err
         assert "150 people will receive this text" in err
     slip = ("The letter may hold a slip: Tổng đại → Tổng đài", "“Tổng đại”", "line 51:", "line 37:")
-    figures = (*slip, "Viettel", "price a segment", "sends from", "an asks to send Đợt 1")
+    figures = (
+        *slip,
+        "verbatim: the last message leaves at ",
+        "Viettel",
+        "price a segment",
+        "sends from",
+        "an asks to send Đợt 1",
+    )
     for shown in ("Tổng đại quốc gia", "SHA-256 52580b993199", plan["plan_hash"][:12], *figures):
         assert shown in err
     assert town.run("wave", "start", "latest", by="an") == 1
@@ -190,6 +197,9 @@ def test_a_wave_runs_is_paused_and_every_status_adds_up(town: Town, told: Told) 
         assert sum(found["total"].values()) == RECIPIENTS == found["total"]["queued"]
         assert {name: row["queued"] for name, row in found["carriers"].items()} == town.sample.by_carrier
         assert "150 = 150" in err
+        assert found["compared"]["forecast"]["messages"] == RECIPIENTS
+        assert found["compared"]["actual"]["messages"] == 0
+        assert "beside what has happened so far" in err
     assert town.run("wave", "pause", "latest", by="an") == 1
     assert "cannot be changed by 'pause'" in told()[1]
     assert town.run("wave", "pause", "latest", by="kiem") == 1

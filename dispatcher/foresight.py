@@ -1,0 +1,52 @@
+"""What a planned wave will cost and when its last message leaves, by this installation's accounts as they are now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+import psycopg
+
+from campaigns import schedule
+from campaigns.forecast import Forecast, Lane, forecast
+from campaigns.ledger import waves
+from campaigns.ledger.people import Person
+from campaigns.ledger.waves import Wave
+from workers.house import House
+
+
+def of_wave(house: House, wave: Wave, choice: str, now: datetime | None = None) -> Forecast | None:
+    """Foresee one of a plan's texts, from the moment at which it could begin if it were approved now.
+
+    None when an account of the plan is no longer configured. Counts each message once, at the licensed pace.
+    """
+    window, accounts = wave.plan["window"], wave.plan["accounts"]
+    if not {*accounts.values()} <= house.accounts.keys():
+        return None
+    segments = int(wave.plan["texts"][choice]["segments"])
+    lanes = [
+        Lane(carrier, accounts[carrier], n, segments, house.accounts[accounts[carrier]].price,
+             house.accounts[accounts[carrier]].licence)
+        for carrier, n in wave.plan["audience"]["by_carrier"].items()
+    ]  # fmt: skip
+    spans = schedule.between(wave.opens_at, wave.closes_at, time.fromisoformat(window["day_opens"]),
+                             time.fromisoformat(window["day_closes"]))  # fmt: skip
+    return forecast(lanes, spans, (now or datetime.now(UTC)) + timedelta(seconds=wave.plan["cool_down"]))
+
+
+def of_longest(house: House, wave: Wave) -> Forecast | None:
+    """The same for the plan's text of most segments: what the ceiling is counted by."""
+    texts = wave.plan["texts"]
+    return of_wave(house, wave, max(texts, key=lambda choice: int(texts[choice]["segments"])))
+
+
+def approve(
+    house: House, conn: psycopg.Connection, wave: int, person: Person, *, typed: int, choice: str, reason: str,
+    plan_hash: str,
+) -> int:  # fmt: skip
+    """Approve as waves.approve does, and keep what is foreseen of the chosen text at this moment."""
+    found = waves.get(conn, wave)
+    foreseen = of_wave(house, found, choice) if choice in found.plan["texts"] else None
+    return waves.approve(
+        conn, wave, person, typed=typed, choice=choice, reason=reason, plan_hash=plan_hash,
+        forecast=foreseen.as_json() if foreseen else None,
+    )  # fmt: skip
