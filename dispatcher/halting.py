@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
-from campaigns.ledger import figures, halts
+import psycopg
+
+from campaigns.ledger import audit, figures, halts, people
 from campaigns.ledger.halts import Hearing
 from workers.house import House
 from workers.watch import STALE
@@ -25,6 +28,40 @@ class Halted:
     on_wire: int  # messages that had left and had no answer; they settle by themselves
     waiting: int  # messages that never left
     unheard: int  # workers that told nothing: they stop by themselves within STALE of their last look
+
+
+WAVE, ALL = "wave.halted", "sending.halted"
+"""How the record calls what a stop led to: with its seconds and counts, for all who look later."""
+
+
+LATER = {WAVE: ("wave.pause", "wave.resume"), ALL: ("sending.stop",)}
+"""Acts after which the figures of a stop before them are of another stop: a pause without a person, too."""
+
+
+def noted(house: House, login: str, wave: int, since: float) -> Halted:
+    """`halted`, and written into the record."""
+    found = halted(house, wave, since)
+    with house.begin() as conn:
+        people.record(conn, login, WAVE, str(wave), **_facts(found))
+    return found
+
+
+def all_noted(house: House, login: str, since: float) -> Halted:
+    """`all_halted`, and written into the record."""
+    found = all_halted(house, since)
+    with house.begin() as conn:
+        people.record(conn, login, ALL, "installation", **_facts(found))
+    return found
+
+
+def _facts(found: Halted) -> dict[str, float]:
+    return asdict(found) | {"seconds": round(found.seconds, 2)}
+
+
+def told(conn: psycopg.Connection, act: str, subject: str) -> tuple[datetime, Halted] | None:
+    """What the newest stop of a wave, or of all sending, led to; None where nobody has waited for that one."""
+    found = audit.newest(conn, (act, *LATER[act]), subject)
+    return (found.at, Halted(**found.details)) if found and found.act == act else None
 
 
 def halted(house: House, wave: int, since: float) -> Halted:

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from campaigns.ledger import halts
 from dispatcher.api.shapes import Given, Halted, Reason
 from dispatcher.auth import HouseOf, Reader, Starter
-from dispatcher.halting import all_halted
+from dispatcher.halting import all_noted
 
 router = APIRouter(prefix="/stop", tags=["control"])
 
@@ -48,7 +48,7 @@ def stop_all(house: HouseOf, person: Starter, given: Reason | None = None) -> Ha
     since = time.monotonic()
     with house.begin() as conn:
         halts.stop(conn, person.login, given.reason if given else "")
-    return Halted.model_validate(all_halted(house, since))
+    return Halted.model_validate(all_noted(house, person.login, since))
 
 
 @router.post("/lift")

@@ -40,7 +40,7 @@ from dispatcher.api.shapes import (
 )
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
 from dispatcher.going import advice, as_json, budget_json, segments_of, why_paused
-from dispatcher.halting import halted
+from dispatcher.halting import noted
 from dispatcher.reopening import give_hours
 from dispatcher.words import speak
 from workers.house import House
@@ -151,7 +151,7 @@ def change_budget(wave: IdInPath, given: BudgetTaken, house: HouseOf, person: St
 def _halt(house: House, person: Person, wave: str, act: str, given: Reason | None) -> WaveHalted:
     since = time.monotonic()
     found = _move(house, person, wave, act, given)
-    told = Halted.model_validate(halted(house, found.id, since))
+    told = Halted.model_validate(noted(house, person.login, found.id, since))
     return WaveHalted(**WaveGiven.model_validate(found).model_dump(), halted=told)
 
 

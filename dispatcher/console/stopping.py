@@ -11,7 +11,7 @@ from campaigns.terms import Problem
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
-from dispatcher.halting import Halted, all_halted
+from dispatcher.halting import ALL, all_noted, told
 
 
 def stop_page(call: Call) -> Response:
@@ -19,19 +19,21 @@ def stop_page(call: Call) -> Response:
     return _page(call, "")
 
 
-def _page(call: Call, wrong: str, status: int = 200, told: Halted | None = None) -> Response:
+def _page(call: Call, wrong: str, status: int = 200) -> Response:
     with call.house.begin() as conn:
-        found, known = halts.current(conn), people.names(conn)
-    return show(call, "stop.html", status, halt=found, people=known, wrong=wrong, halted=told,
+        found, known, last = halts.current(conn), people.names(conn), told(conn, ALL, "installation")
+    halted = last[1] if found and last else None
+    return show(call, "stop.html", status, halt=found, people=known, wrong=wrong, halted=halted,
                 why=call.form.get("reason", ""))  # fmt: skip
 
 
 def stop(call: Call) -> Response:
-    """Stop all sending; the page then tells what the workers said of it."""
+    """Stop all sending at once; the page then tells how soon it was in force and what was on its way."""
     since = time.monotonic()
     with call.house.begin() as conn:
         halts.stop(conn, call.who.login, call.form.get("reason", "")[:500])
-    return _page(call, "", told=all_halted(call.house, since))
+    all_noted(call.house, call.who.login, since)
+    return to("/console/stop")
 
 
 def lift(call: Call) -> Response:

@@ -24,7 +24,8 @@ from dispatcher.console.call import Call, to
 from dispatcher.console.pages import HEADERS, clock, local, now, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
 from dispatcher.going import why_paused
-from dispatcher.halting import halted
+from dispatcher.halting import WAVE, noted
+from dispatcher.halting import told as told_of_stop
 from dispatcher.reopening import give_hours
 
 log = logging.getLogger(__name__)
@@ -53,10 +54,11 @@ def wave_page(call: Call) -> Response:
         given, known = waves.approvals(conn, wave), people.names(conn)
         reason = waves.reason(conn, wave.id)
         beside = foreseen.beside(conn, wave) if wave.started_at else None
+        halted = told_of_stop(conn, WAVE, str(wave.id)) if wave.state in {"paused", "cancelled"} else None
     return show(
         call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
-        tag=TAGS[wave.state], reason=why_paused(call.words, reason), carriers=_carriers(call), text=text_of(wave),
-        licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(),
+        tag=TAGS[wave.state], reason=why_paused(call.words, reason), halted=halted, text=text_of(wave),
+        carriers=_carriers(call), licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(),
         beside=beside, summed=summed,
     )  # fmt: skip
 
@@ -148,10 +150,12 @@ def resume(call: Call) -> Response:
 
 def _move(call: Call, act: str) -> Response:
     wave = call.wave()
+    since = time.monotonic()
     with call.house.begin() as conn:
         found = waves.move(conn, wave, call.who.login, act, call.form.get("reason", "")[:500])
-    if act == "resume":
-        ring(call, found)
+    if act == "pause":
+        noted(call.house, call.who.login, wave, since)
+    ring(call, found)
     snapshots_of(call).forget(wave)
     return to(f"/console/waves/{wave}")
 
@@ -214,13 +218,14 @@ def cancel(call: Call) -> Response:
         if moving:
             waves.move(conn, wave, call.who.login, "pause", "before cancelling")
     if moving:
-        halted(call.house, wave, since)  # only then does the count stand still
+        noted(call.house, call.who.login, wave, since)  # only then does the count stand still
     snapshots_of(call).forget(wave)
     snap = Snapshots(call.house).of(wave)
     if plain_count(call.form.get("count", "")) != snap.whole.n["wait"]:
         return _cancel(call, call.words.say("type the count that is shown now: {n}", n=snap.whole.n["wait"]), 422)
     with call.house.begin() as conn:
-        waves.move(conn, wave, call.who.login, "cancel", call.form.get("reason", "")[:500])
+        found = waves.move(conn, wave, call.who.login, "cancel", call.form.get("reason", "")[:500])
+    ring(call, found)  # its rest is counted at once
     snapshots_of(call).forget(wave)
     return to(f"/console/waves/{wave}")
 

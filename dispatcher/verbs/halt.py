@@ -9,7 +9,7 @@ import typer
 
 from campaigns.ledger import halts
 from campaigns.ledger.halts import Halt
-from dispatcher.halting import Halted, all_halted
+from dispatcher.halting import Halted, all_noted
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.plan_page import local
@@ -28,7 +28,7 @@ def stop(context: typer.Context, login: Login, reason: Why = "") -> None:
         since = time.monotonic()
         with house.begin() as conn:
             news = halts.stop(conn, person.login, reason)
-        found = all_halted(house, since)
+        found = all_noted(house, person.login, since)
         with house.begin() as conn:
             now = halts.current(conn)
     if not news:

@@ -14,7 +14,7 @@ from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from dispatcher import acts, foresight
-from dispatcher.halting import Halted, halted
+from dispatcher.halting import Halted, noted
 from dispatcher.reopening import give_hours
 from dispatcher.verbs import budget as budgets
 from dispatcher.verbs.accounts import span_of
@@ -244,7 +244,7 @@ def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
             found = Halted(0.0, 0, sum(each.waiting for each in _standing(house, moved)), 0)
             desk.say("{name} goes on · {waiting} messages wait", name=moved.name, waiting=found.waiting)
         else:
-            found = halted(house, moved.id, since)
+            found = noted(house, person.login, moved.id, since)
             _ring(desk, house, moved)  # after the stop: its rest is counted at once
             say_halted(desk, moved.name, found)
             if act == "cancel":

@@ -20,7 +20,7 @@ from dispatcher.assemble import Site
 from dispatcher.console import application, codes
 from dispatcher.console.application import RULES, open_console
 from dispatcher.console.call import COOKIE, ROLES, Rule
-from tests.cluster import CAMPAIGN, Planned
+from tests.cluster import CAMPAIGN, Planned, start
 from tests.console import PASSWORD, Browser, person, signed_in
 from tests.serving import Served, serving
 from workers.house import House
@@ -348,13 +348,33 @@ def test_two_persons_with_codes_lift_what_one_click_stopped(served: Served, hous
     approver = signed_in(served, house, f"s-{secrets.token_hex(4)}", "approver", authenticator=True)
     auditor = signed_in(served, house, f"s-{secrets.token_hex(4)}", "auditor")
     assert auditor.post("/console/stop").status == 403
-    assert officer.post("/console/stop", reason="Sai chữ").status == 200
+    assert officer.post("/console/stop", reason="Sai chữ").status == 303
+    assert "Có hiệu lực sau" in officer.get("/console/stop").body.decode()
     assert "Dừng khẩn cấp đang bật" in approver.get("/console").body.decode()
     assert officer.post("/console/stop/lift", reason="Đã sửa", code="000000").status == 422
     assert officer.post("/console/stop/lift", reason="Đã sửa", code=officer.code()).status == 303
     assert "Dừng khẩn cấp đang bật" in approver.get("/console").body.decode()
     assert approver.post("/console/stop/lift", reason="Đã xem", code=approver.code()).status == 303
     assert "Dừng khẩn cấp đang bật" not in approver.get("/console").body.decode()
+
+
+def test_a_pause_tells_how_soon_it_was_in_force_and_what_was_left(
+    served: Served, house: House, planned: Planned
+) -> None:
+    """To everybody who looks, later too: it stands in the record."""
+    wave = start(house, planned(n=40, seed=38))
+    officer = signed_in(served, house, f"h-{secrets.token_hex(4)}", "officer")
+    auditor = signed_in(served, house, f"h-{secrets.token_hex(4)}", "auditor")
+    path = f"/console/waves/{wave.id}"
+    assert officer.post(f"{path}/pause", reason="Xem lại").status == 303
+    page = auditor.get(path).body.decode()
+    assert re.search(r"Dừng sau \d+,\d giây", page)
+    assert "0 bản tin còn trên đường, 40 bản tin chưa gửi" in page
+    assert officer.post(f"{path}/resume").status == 303
+    assert "Dừng sau" not in officer.get(path).body.decode()
+    assert officer.post(f"{path}/cancel", count="39").status == 422
+    assert officer.post(f"{path}/cancel", count="40").status == 303
+    assert "40 bản tin chưa gửi" in auditor.get(path).body.decode()
 
 
 def test_a_wave_whose_hotline_nobody_made_sure_of_starts_only_with_a_reason(
