@@ -62,13 +62,18 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def planned_apart(site: Site, recipients: int, text: str = SHORT, seed: int = 20) -> None:
-    """Plan in a process of its own: workers are forked from this one and would inherit what planning held."""
+def planned_apart(
+    site: Site, recipients: int, text: str = SHORT, seed: int = 20, changes: Mapping[str, Any] | None = None
+) -> None:
+    """Plan, with these `changes` of the draft, in a process of its own.
+
+    Workers are forked from this one and would inherit what planning held.
+    """
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            _plan(assemble.house(site), recipients, text, seed)
+            _plan(assemble.house(site), recipients, text, seed, changes or {})
             code = 0
         finally:
             if code:
@@ -78,7 +83,7 @@ def planned_apart(site: Site, recipients: int, text: str = SHORT, seed: int = 20
         raise SystemExit("planning failed")
 
 
-def _plan(house: House, recipients: int, text: str, seed: int) -> None:
+def _plan(house: House, recipients: int, text: str, seed: int, changes: Mapping[str, Any]) -> None:
     file = house.settings.data / f"list-{seed}.csv"
     write_sample(file, seed=seed, table=acts.number_table(), recipients=recipients)
     with house.begin() as conn:
@@ -93,7 +98,7 @@ def _plan(house: House, recipients: int, text: str, seed: int) -> None:
     if text:
         draft = replace(draft, texts={"corrected": _measured(text)})
     with house.begin() as conn:
-        plans.plan(conn, replace(draft, approvals_due=1), "an", house.keys(draft.campaign))
+        plans.plan(conn, replace(draft, approvals_due=1, **changes), "an", house.keys(draft.campaign))
 
 
 def _measured(text: str) -> dict[str, object]:
