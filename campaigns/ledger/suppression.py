@@ -34,12 +34,17 @@ def remove(conn: psycopg.Connection, name: str, hashes: Sequence[bytes], person:
     return _change(conn, "unsuppress", name, hashes, person)
 
 
-def _change(conn: psycopg.Connection, act: str, name: str, hashes: Sequence[bytes], person: people.Person) -> int:
+def allow(name: str, person: people.Person) -> None:
+    """Raise Problem where there is no such list, or this person's key may not change it."""
     if name not in LISTS:
         raise Problem("there is no list {name}; there are {known}", name=repr(name), known=", ".join(LISTS))
     if name == POLICE and "admin" not in person.scopes:
         raise Problem("the list of the police is kept by an operator: the key of '{login}' does not allow 'admin'",
                       login=person.login)  # fmt: skip
+
+
+def _change(conn: psycopg.Connection, act: str, name: str, hashes: Sequence[bytes], person: people.Person) -> int:
+    allow(name, person)
     if act == "suppress":
         row = conn.execute("SELECT suppress(%s, %s, %s)", (name, list(hashes), person.login)).fetchone()
     else:

@@ -18,7 +18,19 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from campaigns.keeping import MOST_BYTES
-from dispatcher.api import audiences, campaigns, carrier_form, control, letters, metrics, orders, papers, texts, waves
+from dispatcher.api import (
+    audiences,
+    campaigns,
+    carrier_form,
+    control,
+    exclusions,
+    letters,
+    metrics,
+    orders,
+    papers,
+    texts,
+    waves,
+)
 from dispatcher.api.errors import answer_errors
 from dispatcher.api.health import Health
 from dispatcher.api.shapes import Ready, Refusal
@@ -32,6 +44,7 @@ FILES = "/static-offline-docs"
 BODY_BYTES = 65_536
 """Of a request that is not an upload."""
 UPLOADS = frozenset({"/api/v1/audiences", "/api/v1/letters/read"})
+LIST_UPLOADS = re.compile(r"/api/v1/exclusions/[a-z_]+/(?:add|remove)")
 ORDER_UPLOADS = re.compile(rf"/api/v1/orders/[0-9]+/(?:forms|papers)|{FORM_PATH}/nop")
 """Where carriers' files come in: kept up to keeping.MOST_BYTES, so more than that is taken off the line."""
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 403, 404, 409, 422, 429)}
@@ -51,7 +64,7 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
     api.state.wrong_keys, api.state.wrong_codes = WrongKeys(), WrongKeys()
     api.state.imports, api.state.papers = asyncio.Semaphore(1), asyncio.Semaphore(2)
     v1 = APIRouter(prefix="/api/v1")
-    for each in (campaigns, letters, texts, audiences, waves, orders, papers, control):
+    for each in (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control):
         v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
     api.include_router(metrics.router, responses=REFUSALS)
@@ -118,7 +131,7 @@ class Capped:
     def _most(self, path: str) -> int:
         if ORDER_UPLOADS.fullmatch(path):
             return 2 * MOST_BYTES
-        return self._uploads if path in UPLOADS else BODY_BYTES
+        return self._uploads if path in UPLOADS or LIST_UPLOADS.fullmatch(path) else BODY_BYTES
 
 
 def _declared(scope: Scope) -> int:

@@ -54,6 +54,7 @@ KINDS: Mapping[type[Problem], tuple[int, Headers]] = {
 OF_LOWER_FLOORS: Mapping[str, int] = {
     "campaign {name} has no wave {no}": 404,
     "{login} is not an approver": 403,
+    "the list of the police is kept by an operator: the key of '{login}' does not allow 'admin'": 403,
     "{login} planned this wave and may not approve it: another person must": 403,
     "wave {wave} is {state}: only a planned wave can be approved": 409,
     "wave {wave} is {state}: it cannot be started": 409,

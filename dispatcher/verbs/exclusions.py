@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +11,12 @@ from rich.table import Table
 
 from campaigns.compliance import LISTS
 from campaigns.ledger import suppression
-from campaigns.sheets import open_sheet
-from campaigns.terms import Problem
-from dispatcher import acts
+from dispatcher import exclusions
+from dispatcher.exclusions import LIST_NAMES
 from dispatcher.verbs.audiences import Column, SheetName
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
-from dispatcher.verbs.plan_page import LIST_NAMES, local
-from workers.house import House
+from dispatcher.verbs.plan_page import local
 
 ListName = Annotated[str, typer.Option("--list", metavar="LIST", help=" | ".join(LISTS))]
 Numbers = Annotated[
@@ -82,38 +79,17 @@ def forget(
 def _change(desk: Desk, file: Path, name: str, login: str, act: str, column: str, sheet: str) -> None:
     with desk.house() as house:
         person = desk.person(house, login, "write")
-        good, bad = _read(house, file, column, sheet)
-        change = suppression.add if act == "add" else suppression.remove
-        with house.begin() as conn:
-            changed = change(conn, name, good, person)
-    if act == "add":
-        desk.say("{n} people are new on the list {name}, {known} were on it", n=changed, name=name,
-                 known=len(good) - changed)  # fmt: skip
-    else:
-        desk.say("{n} people are off the list {name}", n=changed, name=name)
-    if bad:
-        desk.say("{n} rows are no mobile number: {lines}", n=len(bad), style="yellow",
-                 lines=", ".join(map(str, bad[:20])))  # fmt: skip
-    desk.answer(list=name, changed=changed, given=len(good), unreadable=len(bad))
-
-
-def _read(house: House, file: Path, column: str, sheet: str) -> tuple[list[bytes], list[int]]:
-    """Hashes of the numbers, each once; the lines that hold none."""
-    table, numbers, bad = acts.number_table(), set(), []
-    for line, raw in _cells(file, column, sheet):
-        number, _, _ = table.read(raw)
-        if number:
-            numbers.add(number)
+        if str(file) == "-":
+            lines = [(line, text) for line, text in enumerate(sys.stdin, 1) if text.strip()]
+            done = exclusions.of_cells(house, act, name, lines, person, called="-")
         else:
-            bad.append(line)
-    if not numbers:
-        raise Problem("{file} holds no mobile number: nothing was changed", file=file.name)
-    return house.keyring.installation_hashes(sorted(numbers)), bad
-
-
-def _cells(file: Path, column: str, sheet: str) -> Iterator[tuple[int, str]]:
-    if str(file) == "-":
-        yield from ((line, text) for line, text in enumerate(sys.stdin, 1) if text.strip())
-        return
-    with open_sheet(file, column=column, sheet=sheet) as opened:
-        yield from ((line, raw) for line, raw, _ in opened.entries())
+            done = exclusions.of_file(house, act, name, file, person, column=column, sheet=sheet)
+    if act == "add":
+        desk.say("{n} people are new on the list {name}, {known} were on it", n=done.changed, name=name,
+                 known=done.given - done.changed)  # fmt: skip
+    else:
+        desk.say("{n} people are off the list {name}", n=done.changed, name=name)
+    if done.unreadable:
+        desk.say("{n} rows are no mobile number: {lines}", n=len(done.unreadable), style="yellow",
+                 lines=", ".join(map(str, done.unreadable[:20])))  # fmt: skip
+    desk.answer(list=name, changed=done.changed, given=done.given, unreadable=len(done.unreadable))

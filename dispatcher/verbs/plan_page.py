@@ -15,6 +15,7 @@ from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
 from campaigns.terms import Verdict
 from config.carriers import load_carriers
+from dispatcher.exclusions import LIST_NAMES
 from dispatcher.going import planned_budget
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
@@ -135,14 +136,6 @@ def _basis(desk: Desk, house: House, wave: Wave) -> None:
 
 
 CLASS_NAMES = {"public_information": "public information", "advertising": "advertising"}
-LIST_NAMES = {
-    "request": "people who asked never to be texted",
-    "police": "people whom the police name",
-    "staff": "our own test phones",
-    "opt_out": "people who refused advertising",
-    "do_not_call": "the national do-not-call list",
-}
-"""What a list is called; a wave's plan names its lists."""
 
 
 def _compliance(desk: Desk, found: dict[str, Any]) -> None:

@@ -22,7 +22,19 @@ from fastapi.routing import APIRoute
 from campaigns.ledger import people
 from config.problem import Problem
 from dispatcher import app, auth
-from dispatcher.api import audiences, campaigns, carrier_form, control, letters, metrics, orders, papers, texts, waves
+from dispatcher.api import (
+    audiences,
+    campaigns,
+    carrier_form,
+    control,
+    exclusions,
+    letters,
+    metrics,
+    orders,
+    papers,
+    texts,
+    waves,
+)
 from dispatcher.api.application import PUBLIC, open_api
 from dispatcher.api.health import Health, spool_age
 from dispatcher.assemble import Site
@@ -62,7 +74,7 @@ def _scopes(route: APIRoute) -> tuple[str, ...]:
 
 def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
-    modules = (campaigns, letters, texts, audiences, waves, orders, papers, control)
+    modules = (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control)
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     own = [("GET", "/metrics", ("read",))]  # Prometheus asks there; it bears a key like everybody
     assert metrics.router.routes

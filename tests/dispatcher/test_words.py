@@ -21,7 +21,8 @@ from dispatcher.console.call import ROLES
 from dispatcher.console.pages import MENU
 from dispatcher.console.waving import TAGS
 from dispatcher.drill.summary import MOODS
-from dispatcher.verbs.plan_page import CLASS_NAMES, LIST_NAMES
+from dispatcher.exclusions import LIST_NAMES
+from dispatcher.verbs.plan_page import CLASS_NAMES
 from providers.simulator.chaos import Mode
 
 ROOT = Path(__file__).parents[2]
