@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from campaigns.definition import Campaign, Class
+from campaigns import text
+from campaigns.definition import Campaign, Class, all_texts
 from campaigns.reading import Reader
 from campaigns.terms import Problem, Problems
 
@@ -29,6 +31,7 @@ class Rules:
     most_a_day: int  # messages to one person within 24 h, all campaigns together
     approvals: int
     labels: tuple[str, ...]  # one of them begins the text; none: no label
+    closings: tuple[str, ...]  # one of them ends it, {word} and {number} filled in; none: no closing words
     always: tuple[str, ...]
     unless_decided: tuple[str, ...]
 
@@ -53,6 +56,7 @@ def _row(table: Reader) -> Rules:
         class_=table.one_of("class", Class), source=table.text("source"), valid_from=table.day("valid_from"),
         opens=table.clock("opens"), closes=table.clock("closes"), most_a_day=table.integer("most_a_day"),
         approvals=table.integer("approvals"), labels=table.texts("labels", needed=False),
+        closings=table.texts("closings", needed=False),
         always=table.texts("always"), unless_decided=table.texts("unless_decided", needed=False),
     )  # fmt: skip
     if not {*row.always, *row.unless_decided} <= {*LISTS}:
@@ -85,10 +89,27 @@ def faults(law: Sequence[Rules], campaign: Campaign) -> Iterator[Problem]:
                     "is {hour}; the law of that day allows {earliest} to {latest} ({source})", hour=f"{hour:%H:%M}",
                     earliest=f"{rules.opens:%H:%M}", latest=f"{rules.closes:%H:%M}", source=rules.source))  # fmt: skip
     if law and campaign.waves:
-        labels = rules_on(law, campaign.text.class_, campaign.waves[0].date).labels
-        if labels and not campaign.text.verbatim.startswith(labels):
-            reason = Problem("does not begin with {labels}, as advertising must", labels=" or ".join(labels))
-            yield _at(campaign, "text", reason)
+        rules = rules_on(law, campaign.text.class_, campaign.waves[0].date)
+        for choice, each in all_texts(campaign).items():
+            for reason in _frame(rules, each.text):
+                yield _at(campaign, "text" if choice == "verbatim" else f"text ({choice})", reason)
+
+
+def _frame(rules: Rules, content: str) -> Iterator[Problem]:
+    """What the law wants first and last in a text of this class."""
+    if rules.labels and not content.startswith(rules.labels):
+        yield Problem("does not begin with {labels}, as advertising must", labels=" or ".join(rules.labels))
+    if rules.closings and not any(closes(content, each) for each in rules.closings):
+        yield Problem("does not end with how to refuse, as advertising must; write for instance: {example}",
+                      example=rules.closings[0].format(word="TC", number="1800xxxx"))  # fmt: skip
+
+
+def closes(content: str, closing: str) -> bool:
+    """Whether a text ends with these words, accents and capitals apart: {word} is any keyword, {number} any number."""
+    parts = re.split(r"(\{word\}|\{number\})", text.unaccent(closing))
+    blanks = {"{word}": r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)?", "{number}": r"\+?\d[\d. ]{1,13}\d"}
+    pattern = "".join(blanks.get(part) or r"\s+".join(map(re.escape, part.split(" "))) for part in parts)
+    return re.search(rf"(?<!\w){pattern}[.!]?$", text.unaccent(content).rstrip(), re.IGNORECASE) is not None
 
 
 def _at(campaign: Campaign, key: str, reason: Problem) -> Problem:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from campaigns import campaign as campaigns
-from campaigns import canonical, compliance, facts
+from campaigns import canonical, compliance, facts, text
 from campaigns.campaign import Campaign
 from campaigns.terms import Problem, Problems, Sender
 from campaigns.text import sha256
@@ -181,6 +181,42 @@ FAULTS = [
     (r'^opens = "08:00"', 'opens = "06:59"', "waves (no. 1).opens: is 06:59; messages go out between"),
     (r'^opens = "08:00"', 'opens = "8h"', "waves[1].opens: is '8h'; write a time of the day"),
 ]  # fmt: skip
+
+
+REFUSE = "Từ chối: soạn TC gửi 5656 hoặc gọi 18001234"
+
+
+@pytest.mark.parametrize(
+    ("ending", "sentence"),
+    [
+        (REFUSE, ""),
+        (text.unaccent(REFUSE.replace("TC", "TC LAICHAU")) + ".", ""),
+        ("", "text: does not end with how to refuse, as advertising must"),
+        (f"{REFUSE}. Xin cảm ơn", "text: does not end with how to refuse"),
+        ("Từ chối: soạn TC gửi 5656", "text: does not end with how to refuse"),
+    ],
+)
+def test_advertising_begins_with_its_label_and_ends_with_how_to_refuse(
+    folder: Path, edit: Edit, ending: str, sentence: str
+) -> None:
+    """Decree 91/2020, articles 14 to 16: the label first, refusing by message and by call last, in each text."""
+    numbers = [each for each in ("5656", "18001234") if each in ending]
+    edit(r'"public_information"', '"advertising"')
+    edit(r'\["111"\]', str(["111", *numbers]).replace("'", '"'))
+    mandated = (folder / "text.txt").read_text("utf-8").strip()
+    advertising = f"[QC] {mandated}. {ending}".strip()
+    (folder / "text.txt").write_text(advertising, "utf-8")
+    letter = folder / "letter.md"
+    letter.write_text(letter.read_text("utf-8").replace(mandated, advertising), "utf-8")
+    if sentence:
+        assert [told for told in refusals(folder) if f": {sentence}" in told]
+    else:
+        assert load(folder).text.verbatim == advertising
+    edit(r"^\[\[senders\]\]", '[[text.variants]]\nname = "ngan"\nlanguage = "vi"\nvouched_by = "An"\n'
+         f'text = "Goi 111 {" ".join(numbers)}"\n\n[[senders]]')  # fmt: skip
+    told = refusals(folder)
+    assert [each for each in told if "text (ngan): does not begin with [QC]" in each]
+    assert [each for each in told if "text (ngan): does not end with how to refuse" in each]
 
 
 @pytest.mark.parametrize(("pattern", "by", "sentence"), FAULTS)
