@@ -81,6 +81,19 @@ def rehearse(wave: WavePlan, now: datetime) -> WavePlan:
     return replace(wave, date=today, until=today + timedelta(1), opens=_MIDNIGHT, closes=_MIDNIGHT)
 
 
+def again(wave: WavePlan, now: datetime, least: timedelta = timedelta(hours=1)) -> WavePlan:
+    """The wave for those of it who get another message: as it is, or when it is over today, in its daily hours.
+
+    Tomorrow when today's hours do not last another `least`.
+    """
+    if not is_over(wave, now + least):
+        return wave
+    today = now.astimezone(ZONE).date()
+    left = _window(today, wave.opens, wave.closes).closes_at - now
+    day = today if left >= least else today + timedelta(1)
+    return replace(wave, date=day, until=day)
+
+
 def instant(day: dt.date, at: time) -> datetime:
     """A local date and time as UTC."""
     return datetime.combine(day, at, ZONE).astimezone(UTC)

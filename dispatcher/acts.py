@@ -119,14 +119,20 @@ def draft_wave(
     areas: Sequence[str] = (),
     variant: str = "",
     budget: Ceilings | None = None,
+    again: bool = False,
 ) -> Draft:
-    """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts."""
+    """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts.
+
+    `again`: of a wave that may be over, for some of its people: in its daily hours, from today or tomorrow on.
+    """
     now = now or datetime.now(UTC)
     wave = campaign.wave(no)
     if wave is None:
         raise Problem("campaign {name} has no wave {no}", name=campaign.name, no=no)
     if rehearsal:
         wave = schedule.rehearse(wave, now)
+    elif again:
+        wave = schedule.again(wave, now)
     elif schedule.is_over(wave, now):
         raise Problem("wave {no} of {name} ended on {day}: its window has passed", no=no, name=campaign.name,
                       day=wave.until.strftime("%d/%m/%Y"))  # fmt: skip

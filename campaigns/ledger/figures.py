@@ -9,13 +9,13 @@ from typing import NamedTuple, cast
 
 import psycopg
 
-from campaigns.ledger import audiences, foreseen, registry, waves
+from campaigns.ledger import audiences, foreseen, registry, resends, waves
 from campaigns.ledger.names import log_table, message_table
 from campaigns.ledger.reading import READ, Numbers
 from campaigns.ledger.waves import Wave
 from campaigns.reports import mandate
 from campaigns.reports.export import LogRow, MessageRow
-from campaigns.reports.figures import CarrierFigures, ReportFigures, WaveFigures
+from campaigns.reports.figures import CarrierFigures, ReportFigures, WaveFigures, WaveRelation
 from campaigns.sealing import CampaignKeys, mask
 from campaigns.terms import Outcome, Problem, State, Verdict
 
@@ -113,8 +113,8 @@ def verify_counts(conn: psycopg.Connection, wave: Wave) -> None:
 
 
 def is_part(wave: Wave) -> bool:
-    """Whether other waves may have the rest of its list: it was planned for some carriers, areas or one variant."""
-    return "only" in wave.plan["audience"] or "wording" in wave.plan
+    """Whether other waves may have the rest of its list: some carriers, areas, one variant, some of a wave before."""
+    return "only" in wave.plan["audience"] or "wording" in wave.plan or "resend" in wave.plan
 
 
 # -- reports -----------------------------------------------------------------------------------------------------------
@@ -165,6 +165,9 @@ def wave_figures(conn: psycopg.Connection, wave_id: int, carriers: Mapping[str, 
         approved_by=_names(conn, [approval.person for approval in given]),
         generated_at=times.now,
         compared=foreseen.beside(conn, wave),
+        relations=tuple(
+            WaveRelation(each.name, each.kind, each.n, each.before) for each in resends.relations(conn, wave_id)
+        ),
     )
 
 

@@ -14,7 +14,7 @@ import psycopg
 
 from campaigns.canonical import canonical, digest
 from campaigns.definition import wording
-from campaigns.ledger import audiences, budgets, people
+from campaigns.ledger import audiences, budgets, people, resends
 from campaigns.ledger.budgets import Ceilings
 from campaigns.ledger.names import BLOCK, COPY_BEGIN, COPY_END, block_context, message_table, new_id
 from campaigns.ledger.waves import Wave, get
@@ -49,6 +49,8 @@ class Draft:
     units: tuple[int, ...] = ()  # only these
     routes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # carrier -> accounts, where there are several
     wording: Mapping[str, Any] = field(default_factory=dict)  # {"variant", "use"}: which rows get this text; {}: all
+    parent: int = 0  # the wave that this one follows; 0: none
+    resend: str = ""  # to whom of it: resends.KINDS
     budget: Ceilings = field(default_factory=dict)  # "wave", "day" -> unit -> the most that may leave; {}: no ceiling
 
 
@@ -62,18 +64,19 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     if not frozen.numbers:
         raise Problem("the audience has no row that can be sent to")
     carriers = {no: name for name, no in audiences.carrier_ids(conn).items()}
-    frozen = _chosen(frozen, draft, carriers)
+    frozen = _chosen(conn, frozen, draft, carriers)
     counts = _counts(frozen, carriers)
-    plan_facts = _facts(draft, frozen, counts)
+    plan_facts = _facts(draft, frozen, counts) | _after(conn, draft, frozen)
     plan_hash = digest(plan_facts)
     same = "SELECT id FROM wave WHERE plan_hash = %s AND state <> 'cancelled'"
     if twin := conn.execute(same, (plan_hash,)).fetchone():
         return get(conn, twin[0])
+    _refuse_second(conn, draft)
     wave = new_id()
     conn.execute(
         "INSERT INTO wave (id, campaign, version, no, name, rehearsal, audience, author, plan, plan_hash,"
-        " approvals_due, n, batch_size, opens_at, closes_at, day_opens, day_closes, cool_down)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " approvals_due, n, batch_size, opens_at, closes_at, day_opens, day_closes, cool_down, parent, resend)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             wave,
             draft.campaign,
@@ -93,6 +96,8 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
             draft.day_opens,
             draft.day_closes,
             draft.cool_down,
+            draft.parent or None,
+            draft.resend or None,
         ),
     )
     conn.execute("INSERT INTO wave_tally (wave) VALUES (%s)", (wave,))
@@ -103,10 +108,13 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     return get(conn, wave)
 
 
-def _chosen(frozen: audiences.Frozen, draft: Draft, carriers: Mapping[int, str]) -> audiences.Frozen:
-    """The rows that the wave's tags choose; all of them where it names none."""
-    if not draft.carriers and not draft.units and not draft.wording:
+def _chosen(
+    conn: psycopg.Connection, frozen: audiences.Frozen, draft: Draft, carriers: Mapping[int, str]
+) -> audiences.Frozen:
+    """The rows that the wave's tags choose, and the set of the wave before it; all of them where it names none."""
+    if not draft.carriers and not draft.units and not draft.wording and not draft.parent:
         return frozen
+    wanted = resends.hashes(conn, draft.parent, draft.resend) if draft.parent else None
     use, variant = draft.wording.get("use", ()), draft.wording.get("variant", "")
     rows = [
         row
@@ -114,6 +122,7 @@ def _chosen(frozen: audiences.Frozen, draft: Draft, carriers: Mapping[int, str])
         if (not draft.carriers or carriers[carrier] in draft.carriers)
         and (not draft.units or unit in draft.units)
         and wording(use, carriers[carrier], unit) == variant
+        and (wanted is None or frozen.hashes[row] in wanted)
     ]
     if not rows:
         raise Problem("no row of the audience has the carriers and areas that were asked for")
@@ -184,6 +193,27 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
             "dong": sum(n * segments * draft.prices[carrier] for carrier, n in counts.items()),
         },
     }
+
+
+def _after(conn: psycopg.Connection, draft: Draft, frozen: audiences.Frozen) -> dict[str, Any]:
+    """The wave before and exactly whom of it; checked in the transaction that read them."""
+    if not draft.parent:
+        return {}
+    resends.must_be_over(conn, get(conn, draft.parent), draft.resend)
+    states = resends.counted(conn, draft.parent, draft.resend).states
+    return {"resend": {"of": str(draft.parent), "kind": draft.resend, "set": resends.digest(set(frozen.hashes)),
+                       "states": {state.name.lower(): n for state, n in states.items()}}}  # fmt: skip
+
+
+def _refuse_second(conn: psycopg.Connection, draft: Draft) -> None:
+    """Nobody gets two messages of one kind because of one wave; an index says the same."""
+    there = conn.execute(
+        "SELECT name FROM wave WHERE parent = %s AND resend = %s AND (state <> 'cancelled' OR started_at IS NOT NULL)",
+        (draft.parent, draft.resend),
+    ).fetchone()
+    if there:
+        raise Problem("{name} is there already for these people: cancel it before its start, or follow that one",
+                      name=there[0])  # fmt: skip
 
 
 def _budget(draft: Draft, counts: Mapping[str, int]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def _may_approve(found: Wave, person: people.Person) -> None:
 def _may_choose(found: Wave, choice: str, reason: str) -> None:
     if choice not in found.plan["texts"]:
         raise Problem("choose the text: {choices}", choices=", ".join(found.plan["texts"]))
-    if choice == "corrected" and not reason.strip():
+    if choice in {"corrected", "correction"} and not reason.strip():
         raise Problem("nothing was approved: say with --reason why the ordered text is corrected; the report cites it")
     if found.choice and choice != found.choice:
         raise Problem("part of this wave has left with the text '{choice}': it goes on with that one or is cancelled",

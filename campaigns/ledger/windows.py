@@ -156,8 +156,9 @@ async def take(
 
 
 ROUTE_OPEN = """
-SELECT route_hours_end(account, carrier) IS NOT NULL, budget_room(wave, carrier) FROM batch
-WHERE wave = %s AND kind = %s::batch_kind AND seq = %s
+SELECT route_hours_end(account, carrier) IS NOT NULL, budget_room(wave, carrier),
+    resend_leave_out(wave, kind, seq, %(want)s) FROM batch
+WHERE wave = %(wave)s AND kind = %(kind)s::batch_kind AND seq = %(seq)s
 """
 
 
@@ -165,8 +166,8 @@ async def intend(
     conn: psycopg.AsyncConnection[Any], batch: Batch, want: int, *, journal: str, incarnation: int
 ) -> Intent | Refusal:
     """The statements of T1 that decide, in the caller's transaction; the numbers are not there yet."""
-    asked = await conn.execute(ROUTE_OPEN, (batch.wave, batch.kind, batch.seq))
-    open_now, room = await asked.fetchone() or (False, None)
+    asked = await conn.execute(ROUTE_OPEN, {"wave": batch.wave, "kind": batch.kind, "seq": batch.seq, "want": want})
+    open_now, room, _ = await asked.fetchone() or (False, None, 0)
     if not open_now:
         return Refusal("hours")
     if room is not None and room <= 0:

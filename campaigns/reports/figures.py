@@ -109,6 +109,16 @@ class CarrierFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveRelation:
+    """Another wave that this one follows, or that follows it."""
+
+    name: str
+    kind: str  # "correction" | "failed" | "rest": to whom the later of the two is sent
+    n: int  # messages of the later one
+    before: bool  # the other one is the earlier
+
+
+@dataclass(frozen=True, slots=True)
 class WaveFigures:
     """One wave: what was said, when, by whom approved, and what became of it."""
 
@@ -133,6 +143,7 @@ class WaveFigures:
     generated_at: datetime  # with zone: the figures are as of this moment
     horizon: timedelta = HORIZON
     compared: Compared | None = None  # what was foreseen at the approval, beside what happened
+    relations: tuple[WaveRelation, ...] = ()
 
     @property
     def past_horizon(self) -> bool:

@@ -74,7 +74,7 @@ def deployment(figures: ReportFigures, head: Letterhead) -> list[tuple[str, list
 
 
 def _organised(figures: ReportFigures) -> list[str]:
-    own = [words for wave in figures.waves for words in (_sending(wave), _audience(wave))]
+    own = [words for wave in figures.waves for words in (_sending(wave), _audience(wave), *_related(wave))]
     return [*own, *two_sources.asked(figures)]
 
 
@@ -124,6 +124,22 @@ def _audience(wave: WaveFigures) -> str:
     ]
     accepted = f"{figure(wave.verdicts.get(Verdict.ACCEPTED, 0))} dòng hợp lệ (người nhận)"
     return f"Danh sách của {wave.wave_name} có {figure(wave.file_rows)} dòng, gồm: {'; '.join([accepted, *rest])}."
+
+
+_TO_WHOM = {
+    "correction": "gửi tin đính chính đến {n} người nhận mà tin nhắn của {first} có thể đã đi",
+    "failed": "gửi lại cho {n} người nhận mà không nhà mạng nào nhận bản tin của {first}",
+    "rest": "gửi cho {n} người nhận chưa đến lượt khi {first} dừng",
+}
+
+
+def _related(wave: WaveFigures) -> list[str]:
+    """What another wave has to do with this one, in the reports of both."""
+    found = []
+    for each in wave.relations:
+        first, later = (each.name, wave.wave_name) if each.before else (wave.wave_name, each.name)
+        found.append(f"{later} {_TO_WHOM[each.kind].format(n=figure(each.n), first=first)}.")
+    return found
 
 
 def overview(figures: ReportFigures) -> list[str]:

@@ -217,6 +217,42 @@ class StartTaken(Taken):
     unverified_hotline: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
+class CorrectionTaken(Taken):
+    """Another text for those whose phones may have got a wave's text."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2_000)]
+    stop: Annotated[bool, Field(description="Cancel the wave first, for good, when it may still send.")] = False
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class ResendTaken(Taken):
+    """A wave's text again: for `failed`, whom no carrier took in time, or for the `rest`, whose turn never came."""
+
+    to: Literal["failed", "rest"]
+    stop: bool = False
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class Offered(Given):
+    """Whom a correction would reach now: states and carriers both sum to `n`."""
+
+    text: str  # to begin with; nothing is planned with it by itself
+    n: int
+    states: Counts
+    carriers: Counts
+
+
+class RelationGiven(Given):
+    """Another wave that comes before this one, or after it."""
+
+    wave: GivenId
+    name: str
+    kind: Literal["correction", "failed", "rest"]
+    n: int  # messages of the later one
+    state: str
+    before: bool  # the other one is the earlier
+
+
 class WaveGiven(Given):
     """A wave as it stands."""
 
@@ -257,6 +293,7 @@ class WaveWhole(WaveGiven):
     text: str | None
     plan: dict[str, Any]
     approvals: list[ApprovalGiven]
+    relations: list[RelationGiven]
     doubts: list[dict[str, Any]]  # suspected slips: found, suggested, reason, the letter's lines of either spelling
 
 

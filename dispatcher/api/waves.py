@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 from redis import RedisError
 
 from campaigns.doubts import doubts
-from campaigns.ledger import budgets, figures, foreseen, halts, progress, registry, waves
+from campaigns.ledger import budgets, figures, foreseen, halts, progress, registry, resends, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
-from dispatcher import acts, foresight
+from dispatcher import acts, foresight, resending
 from dispatcher.api.errors import language
 from dispatcher.api.shapes import (
     ApprovalGiven,
@@ -23,13 +23,17 @@ from dispatcher.api.shapes import (
     BudgetChanged,
     BudgetLine,
     BudgetTaken,
+    CorrectionTaken,
     ErrorGiven,
     ForecastGiven,
     GoingNow,
     Halted,
     HoursTaken,
     IdInPath,
+    Offered,
     Reason,
+    RelationGiven,
+    ResendTaken,
     Standing,
     StartTaken,
     Status,
@@ -83,7 +87,8 @@ def _whole(conn: psycopg.Connection, wave: Wave) -> WaveWhole:
     plain = WaveGiven.model_validate(wave).model_dump()
     approvals = [ApprovalGiven.model_validate(each) for each in waves.approvals(conn, wave)]
     campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
-    return WaveWhole(**plain, text=wave.text, plan=wave.plan, approvals=approvals,
+    relations = [RelationGiven.model_validate(each) for each in resends.relations(conn, wave.id)]
+    return WaveWhole(**plain, text=wave.text, plan=wave.plan, approvals=approvals, relations=relations,
                      doubts=[each.as_json() for each in doubts(campaign.text)])  # fmt: skip
 
 
@@ -146,6 +151,34 @@ def change_budget(wave: IdInPath, given: BudgetTaken, house: HouseOf, person: St
         agreed = budgets.change(conn, int(wave), given.budget, person, given.reason)
         lines = budgets.lines(conn, int(wave))
     return BudgetChanged(agreed=agreed, budget=[BudgetLine.model_validate(budget_json(line)) for line in lines])
+
+
+@router.get("/{wave}/correct")
+def offered_correction(wave: IdInPath, house: HouseOf, _person: Reader) -> Offered:
+    """Whom a correction of this wave would reach now, and a text to begin with."""
+    offer = resending.offer(house, int(wave))
+    states = {state.name.lower(): n for state, n in offer.chosen.states.items()}
+    return Offered(text=offer.text, n=offer.chosen.n, states=states, carriers=dict(offer.chosen.carriers))
+
+
+@router.post("/{wave}/correct", status_code=201)
+def correct_wave(wave: IdInPath, given: CorrectionTaken, house: HouseOf, person: Writer) -> WaveWhole:
+    """Plan another text for exactly those whose phones may have got this wave's; 422 while it may still send."""
+    if given.stop:
+        resending.stop_for_good(house, int(wave), person, given.reason)
+    made = resending.plan(house, int(wave), resends.CORRECTION, person, given.text)
+    with house.begin() as conn:
+        return _whole(conn, made)
+
+
+@router.post("/{wave}/resend", status_code=201)
+def resend_wave(wave: IdInPath, given: ResendTaken, house: HouseOf, person: Writer) -> WaveWhole:
+    """Plan this wave's text again for those whom no carrier took, or whose turn never came."""
+    if given.stop:
+        resending.stop_for_good(house, int(wave), person, given.reason)
+    made = resending.plan(house, int(wave), given.to, person)
+    with house.begin() as conn:
+        return _whole(conn, made)
 
 
 def _halt(house: House, person: Person, wave: str, act: str, given: Reason | None) -> WaveHalted:

@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.doubts import Excerpt, doubts
-from campaigns.ledger import audiences, lists, registry, suppression
+from campaigns.ledger import audiences, lists, registry, suppression, waves
 from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
-from campaigns.terms import Verdict
+from campaigns.terms import State, Verdict
 from config.carriers import load_carriers
 from dispatcher.exclusions import LIST_NAMES
 from dispatcher.going import planned_budget
+from dispatcher.resending import TO_WHOM, sums
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
 from workers.house import House
@@ -29,6 +30,12 @@ def show_plan(desk: Desk, house: House, wave: Wave, choice: str = "") -> None:
         desk.say("Rehearsal: no phone receives anything", style="yellow")
     desk.say("{author} asks to send {name} of {campaign}", author=wave.author, name=wave.name, campaign=wave.campaign)
     desk.say("{n} people will receive this text", n=wave.n, style="bold")
+    if after := wave.plan.get("resend"):
+        with house.begin() as conn:
+            before = waves.get(conn, int(after["of"]))
+        states = {State[name.upper()]: n for name, n in after["states"].items()}
+        desk.say(TO_WHOM[after["kind"]], wave=before.name, style="yellow")
+        desk.out.print("  " + sums(desk.words, states))
     _list(desk, house, wave)
     texts = {name: text for name, text in plan["texts"].items() if choice in {"", name}}
     for name, text in texts.items():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from campaigns.ledger import budgets, halts, progress, shares
+from campaigns.ledger import budgets, halts, progress, resends, shares
 from campaigns.ledger.progress import Complaint, Going
 from campaigns.ledger.waves import Wave
 from dispatcher.going import advice, as_json, budget_json, say_budget, segments_of, why_paused
+from dispatcher.resending import relation_json, say_relation
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.plan_page import carrier_names, local
 from workers.house import House
@@ -21,7 +22,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         age = progress.age(conn, wave.id)
         why = progress.state_reason(conn, wave.id)
         told = progress.complaints(conn, wave.id) if wave.started_at else []
-        budget = budgets.lines(conn, wave.id)
+        budget, related = budgets.lines(conn, wave.id), resends.relations(conn, wave.id)
         stopped, at_work = halts.current(conn), set(shares.at_work(conn))
     if stopped:
         desk.say("all sending is stopped since {time} by {by}: {reason}", time=local(stopped.at), by=stopped.by,
@@ -30,6 +31,8 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         desk.say("paused: {reason}", reason=said, style="yellow")
     if wave.state == "running" and not at_work & {each.account for each in found}:
         desk.say("nobody is sending now: no worker of these accounts is alive", style="yellow")
+    for other in related:
+        desk.out.print(say_relation(desk.words, other))
     for line in budget:
         desk.out.print(say_budget(desk.words, line), style="yellow" if line.alert else None)
     segments = segments_of(wave)
@@ -42,6 +45,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         "age": round(age, 2),
         "stopped": stopped is not None,
         "reason": why,
+        "relations": [relation_json(other) for other in related],
         "budget": [budget_json(line) for line in budget],
         "accounts": [as_json(each, segments) for each in found],
         "errors": [{"carrier": each.carrier, "outcome": each.outcome.name.lower(), "code": each.code,

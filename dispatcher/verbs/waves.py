@@ -17,6 +17,7 @@ from dispatcher import acts, foresight
 from dispatcher.halting import Halted, noted
 from dispatcher.reopening import give_hours
 from dispatcher.verbs import budget as budgets
+from dispatcher.verbs import resend
 from dispatcher.verbs.accounts import span_of
 from dispatcher.verbs.budget import Most, MostADay, read_ceilings
 from dispatcher.verbs.desk import Desk, Login, desk_of
@@ -253,6 +254,10 @@ def _move(desk: Desk, wave: str, login: str, act: str, reason: str) -> None:
                 seconds=round(found.seconds, 2), unheard=found.unheard)  # fmt: skip
 
 
+app.command("correct", cls=Verb, help="another text for exactly those whose phones may have got a wave's text")(
+    resend.correct
+)
+app.command("resend", cls=Verb, help="a wave's text again, for those whom it did not reach for now")(resend.resend)
 app.command("budget", cls=Verb, help="other ceilings for a wave; one person asks, an approver agrees")(budgets.budget)
 
 

@@ -40,7 +40,7 @@ FIXED = {  # columns that nobody but the owner changes
     "wave": (
         "id", "campaign", "version", "no", "name", "rehearsal", "audience", "author", "plan", "plan_hash",
         "approvals_due", "n", "batch_size", "opens_at", "closes_at", "day_opens", "day_closes", "cool_down",
-        "planned_at", "reopened_by",
+        "planned_at", "reopened_by", "parent", "resend",
     ),
     "account_seen": ("account",),
     "outage": ("account", "since", "until"),

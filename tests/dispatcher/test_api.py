@@ -158,6 +158,22 @@ def test_a_budget_is_part_of_the_plan_and_two_persons_change_it(story: Story) ->
     assert story.served.get(f"{path}/status", story.author).json["budget"] == told["budget"]
 
 
+def test_a_wave_is_followed_only_once_it_is_over(story: Story) -> None:
+    wave, post = story.planned(18), story.served.post
+    path = f"{API}/waves/{wave['id']}"
+    assert story.served.get(f"{path}/correct", story.author).status == 422
+    story.approve(wave)
+    assert post(f"{path}/start", story.approver).status == 200
+    offer = story.served.get(f"{path}/correct", story.author).json
+    assert (offer["n"], offer["states"], offer["text"][:10]) == (0, {}, "Đính chính")
+    assert post(f"{path}/correct", story.author, {"text": "Đính chính: gọi 111"}).status == 422
+    assert post(f"{path}/resend", story.author, {"to": "all"}).status == 422
+    assert post(f"{path}/cancel", story.author).json["state"] == "cancelled"
+    said = post(f"{path}/correct", story.author, {"text": "Đính chính: gọi 111"})
+    assert said.status == 422, "nobody got the first text, so nobody gets another one"
+    assert story.served.get(path, story.author).json["relations"] == []
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

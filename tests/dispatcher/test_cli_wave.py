@@ -343,3 +343,33 @@ def test_a_cancelled_wave_says_how_many_will_never_be_sent(town: Town, told: Tol
     found, err = told()
     assert (found["state"], found["waiting"], found["in_flight"]) == ("cancelled", RECIPIENTS, 0)
     assert "150 messages will never be sent" in err
+
+
+def test_a_stopped_wave_is_corrected_by_a_plan_of_its_own(town: Town, told: Told) -> None:
+    assert town.run("wave", "list") == 0
+    first = next(each for each in told()[0]["waves"] if each["state"] == "paused")["wave"]
+    correct = ("wave", "correct", first)
+    with psycopg.connect(town.urls.owner) as conn:  # three of its messages got an answer
+        conn.execute(f"ALTER TABLE message_{first} DISABLE TRIGGER legal")
+        conn.execute(f"UPDATE message_{first} SET state = 5 WHERE no < 3")
+    assert town.run(*correct, by="an") == 0
+    found, err = told()
+    assert (found["recipients"], found["states"]) == (3, {"accepted": 3})
+    assert found["text"].startswith("Đính chính tin nhắn trước: Toàn dân")
+    assert "nothing is planned yet" in err
+    wanted = (*correct, "--text", "Đính chính: gọi 111")
+    assert town.run(*wanted, by="an") == 1
+    assert "stop it for good first" in told()[1]
+    assert town.run(*wanted, "--stop", "--reason", "sai số", by="an") == 0
+    plan, err = told()
+    assert (plan["recipients"], plan["resend"]["kind"]) == (3, "correction")
+    assert "a correction for those whose phones may have got the text of Đợt 1" in err
+    assert town.run("wave", "status", first) == 0
+    assert told()[0]["relations"] == [
+        {"wave": plan["wave"], "name": "Đợt 1 (đính chính)", "kind": "correction", "n": 3, "state": "planned",
+         "before": False}
+    ]  # fmt: skip
+    assert town.run("wave", "resend", first, "--to", "everybody", by="an") == 1
+    assert "say --to failed or --to rest" in told()[1]
+    assert town.run("wave", "resend", first, "--to", "rest", by="an") == 1
+    assert "not counted yet" in told()[1]
