@@ -15,7 +15,7 @@ from campaigns.ledger.resends import Chosen, Relation
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
 from dispatcher import acts
-from dispatcher.halting import Halted, halted
+from dispatcher.halting import Halted, noted
 from dispatcher.words import Words
 from workers.house import House
 
@@ -62,10 +62,11 @@ def stop_for_good(house: House, wave: int, person: Person, reason: str) -> Halte
     """Cancel a wave that may still send and wait until what was on its way is counted; None when it was over."""
     since = time.monotonic()
     with house.begin() as conn:
-        if waves.get(conn, wave).state not in {"running", "paused"}:
+        found = waves.get(conn, wave)
+        if found.started_at is None or found.state in {"cancelled", "finished"}:
             return None
         found = waves.move(conn, wave, person.login, "cancel", reason)
-    told = halted(house, wave, since)
+    told = noted(house, person.login, wave, since)
     acts.ring(house, found)
     while time.monotonic() - since < PATIENCE and not _is_over(house, found):
         time.sleep(0.05)
