@@ -149,8 +149,8 @@ def test_an_intent_leaves_out_who_left_the_set(house: House, site: Site, over: W
         assert gone
         leave_out = "SELECT resend_leave_out(%s, 'first', 0, 1000)"
         assert one(conn, leave_out, later.id) == (len(gone),)
-        skip = take(conn, right(conn, later.id))[2]
-        assert [no for no in range(8 * len(skip)) if skip[no // 8] >> no % 8 & 1] == gone
+        bits = take(conn, right(conn, later.id))[2]
+        assert [no for no in range(8 * len(bits)) if bits[no // 8] >> no % 8 & 1] == gone
         conn.rollback()
 
 
