@@ -15,7 +15,7 @@ from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
 from campaigns.compliance import Rules
 from campaigns.definition import Campaign, all_texts, variants
-from campaigns.ledger import audiences, figures, people, plans, registry
+from campaigns.ledger import audiences, figures, lists, people, plans, registry
 from campaigns.ledger.audiences import Import, Intake
 from campaigns.ledger.budgets import Ceilings
 from campaigns.ledger.plans import Draft
@@ -81,6 +81,25 @@ def import_audience(
             yield progress
         if progress is None:
             raise Problem("{name} has no rows below its heading: nothing was imported", name=name or file.name)
+
+
+def take_list(house: House, person: people.Person, campaign: str, name: str, path: Path) -> tuple[int, bool]:
+    """Import a file as a new audience; (audience, whether it is new): the same file of a campaign is there once.
+
+    All of its rows or none, in one transaction.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with house.begin() as conn:
+        registry.get_campaign(conn, campaign)
+        known = lists.audience_of_file(conn, campaign, digest)
+        if known is not None:
+            return known, False
+        audience = audiences.create(conn, campaign, name, person.login)
+        for _ in import_audience(house, conn, audience, path, campaign):
+            pass  # nobody can see its progress
+        people.record(conn, person.login, "audience.import", str(audience), file=path.name, sha256=digest)
+        return audience, True
 
 
 def law() -> tuple[Rules, ...]:

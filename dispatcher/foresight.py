@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
 import psycopg
@@ -10,6 +11,7 @@ from campaigns import schedule
 from campaigns.forecast import Forecast, Lane, forecast
 from campaigns.ledger import waves
 from campaigns.ledger.people import Person
+from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
 from workers.house import House
 
@@ -31,6 +33,18 @@ def of_wave(house: House, wave: Wave, choice: str, now: datetime | None = None) 
     spans = schedule.between(wave.opens_at, wave.closes_at, time.fromisoformat(window["day_opens"]),
                              time.fromisoformat(window["day_closes"]))  # fmt: skip
     return forecast(lanes, spans, (now or datetime.now(UTC)) + timedelta(seconds=wave.plan["cool_down"]))
+
+
+def of_draft(house: House, draft: Draft, by_carrier: Mapping[str, int], now: datetime | None = None) -> Forecast:
+    """Foresee what is not planned yet, by the draft's text of most segments; carriers without a route cost nothing."""
+    segments = max(int(str(text["segments"])) for text in draft.texts.values())
+    lanes = [
+        Lane(carrier, draft.accounts[carrier], n, segments, draft.prices[carrier],
+             house.accounts[draft.accounts[carrier]].licence)
+        for carrier, n in by_carrier.items() if carrier in draft.accounts
+    ]  # fmt: skip
+    spans = schedule.between(draft.opens_at, draft.closes_at, draft.day_opens, draft.day_closes)
+    return forecast(lanes, spans, (now or datetime.now(UTC)) + draft.cool_down)
 
 
 def of_longest(house: House, wave: Wave) -> Forecast | None:

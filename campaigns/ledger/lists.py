@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
 
@@ -56,6 +57,42 @@ def audience_of_file(conn: psycopg.Connection, campaign: str, digest: str) -> in
         (campaign, digest),
     ).fetchone()
     return int(row[0]) if row else None
+
+
+def of_campaign(conn: psycopg.Connection, campaign: str) -> list[Audience]:
+    """The audiences of a campaign, newest first."""
+    rows = conn.execute("SELECT id FROM audience WHERE campaign = %s ORDER BY created_at DESC", (campaign,)).fetchall()
+    return [audience(conn, row[0]) for row in rows]
+
+
+def by_carrier(conn: psycopg.Connection, wanted: int) -> dict[str, int]:
+    """Carrier -> accepted rows of an audience, carriers in their order."""
+    rows = conn.execute(
+        "SELECT c.name, count(*) FROM audience_row r JOIN carrier c ON c.id = r.carrier WHERE r.audience = %s"
+        " GROUP BY c.id, c.name ORDER BY c.id",
+        (wanted,),
+    )
+    return {str(name): int(n) for name, n in rows}
+
+
+class Fallen(NamedTuple):
+    """A row of a file that was not accepted."""
+
+    file: str
+    line: int
+    verdict: str
+    reason: str  # a key
+
+
+def fallen(conn: psycopg.Connection, wanted: int, *, most: int, after: int = 0) -> list[Fallen]:
+    """Rows that were not accepted, in the order of files and lines, from the row `after` on."""
+    rows = conn.execute(
+        "SELECT f.name, v.line, v.verdict, v.reason FROM audience_verdict v"
+        " JOIN audience_file f ON f.audience = v.audience AND f.file = v.file"
+        " WHERE v.audience = %s ORDER BY v.file, v.line LIMIT %s OFFSET %s",
+        (wanted, most, after),
+    )
+    return [Fallen(*row) for row in rows]
 
 
 # Every row of the files once: the count of lines is the count of rows. No number and no hash of one is among them.

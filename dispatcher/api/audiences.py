@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from campaigns.ledger import audiences, lists, people, registry
+from campaigns.ledger import audiences, lists
 from campaigns.ledger.people import Person
 from dispatcher import acts
 from dispatcher.api.errors import NotReadable
@@ -61,17 +60,9 @@ async def take_list(request: Request, house: HouseOf, person: Writer, response: 
 
 
 def _import(house: House, person: Person, campaign: str, name: str, path: Path) -> tuple[AudienceGiven, bool]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    audience, new = acts.take_list(house, person, campaign, name, path)
     with house.begin() as conn:
-        registry.get_campaign(conn, campaign)
-        known = lists.audience_of_file(conn, campaign, digest)
-        audience = known or audiences.create(conn, campaign, name, person.login)
-        if known is None:
-            for _ in acts.import_audience(house, conn, audience, path, campaign):
-                pass  # the whole is one transaction; nobody can see its progress
-            people.record(conn, person.login, "audience.import", str(audience), file=path.name, sha256=digest)
-        return _given(conn, audience), known is None
+        return _given(conn, audience), new
 
 
 def _given(conn: Any, audience: int) -> AudienceGiven:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
@@ -17,8 +19,9 @@ from starlette.routing import Route
 from campaigns.terms import Problem
 from config.problem import Problem as ConfigProblem
 from dispatcher.api.errors import status_of
+from dispatcher.api.upload import Room, received
 from dispatcher.auth import NotAllowed
-from dispatcher.console import approving, desk, persons, signing, stopping, waving
+from dispatcher.console import approving, desk, listing, persons, planning, signing, stopping, waving
 from dispatcher.console.call import (
     APPROVERS,
     EVERYBODY,
@@ -41,6 +44,7 @@ from workers.house import House
 log = logging.getLogger(__name__)
 
 FORM_BYTES = 65_536
+CAMPAIGN = "/console/campaigns/{name}"
 WAVE = "/console/waves/{wave}"
 RULES = (
     Rule("GET", "/", EVERYBODY, lambda _call: to("/console")),
@@ -57,9 +61,16 @@ RULES = (
     Rule("POST", "/console/sign-out", SIGNED_IN, signing.sign_out),
     Rule("GET", "/console/campaigns", STAFF, desk.campaigns_page),
     Rule("GET", "/console/campaigns/{name}", STAFF, desk.campaign_page),
+    Rule("GET", f"{CAMPAIGN}/lists", STAFF, listing.lists_page),
+    Rule("POST", f"{CAMPAIGN}/lists", HANDS, listing.upload, file=True),
+    Rule("GET", "/console/lists/{audience}", STAFF, listing.list_page),
+    Rule("GET", "/console/lists/{audience}/verdicts.csv", STAFF, listing.verdicts),
+    Rule("GET", f"{CAMPAIGN}/plan", HANDS, planning.plan_page),
+    Rule("POST", f"{CAMPAIGN}/plan", HANDS, planning.plan),
     Rule("GET", "/console/approvals", STAFF, desk.approvals_page),
     Rule("GET", WAVE, STAFF, waving.wave_page),
     Rule("GET", f"{WAVE}/live", STAFF, waving.live),
+    Rule("GET", f"{WAVE}/report.docx", STAFF, planning.report),
     Rule("POST", f"{WAVE}/start", HANDS, waving.start),
     Rule("POST", f"{WAVE}/pause", STOPPERS, waving.pause),
     Rule("POST", f"{WAVE}/resume", HANDS, waving.resume),
@@ -86,6 +97,7 @@ def open_console(house: House, *, rehearsal: bool) -> Starlette:
     console = Starlette(routes=routes, exception_handlers={404: _nowhere, 405: _nowhere})
     console.state.house, console.state.rehearsal = house, rehearsal
     console.state.snapshots = Snapshots(house)
+    console.state.imports = asyncio.Semaphore(1)
     return console
 
 
@@ -97,6 +109,8 @@ def _door(rule: Rule) -> Door:
         if rule.method == "POST":
             if not own_origin(request):
                 return Response("origin", 403)
+            if rule.file:
+                return await _with_file(rule, request)
             if not _small(request):
                 return Response("too large", 413)
             given = await request.form(max_files=0, max_fields=40, max_part_size=FORM_BYTES)
@@ -104,6 +118,36 @@ def _door(rule: Rule) -> Door:
         return await anyio.to_thread.run_sync(_answered, rule, request, form)
 
     return door
+
+
+async def _with_file(rule: Rule, request: Request) -> Response:
+    """A form with a file: session and role are looked at before a byte of it is kept."""
+    house: House = request.app.state.house
+    refused = await anyio.to_thread.run_sync(_refused, rule, request)
+    if refused is not None:
+        return refused
+    try:
+        async with received(request, house.folder("incoming"), Room(house.settings.upload_bytes)) as upload:
+            one_at_a_time: asyncio.Semaphore = request.app.state.imports
+            async with one_at_a_time:
+                return await anyio.to_thread.run_sync(_answered, rule, request, upload.fields, upload.path)
+    except Problem as problem:
+        told = problem
+        return await anyio.to_thread.run_sync(lambda: _told(_call(request, {}), told, status_of(told)[0]))
+
+
+def _refused(rule: Rule, request: Request) -> Response | None:
+    call = _call(request, {})
+    if call.person is None:
+        return to("/console/sign-in")
+    if not call.has(*rule.roles):
+        problem = _not_yours(rule, call)
+        return _told(call, problem, status_of(problem)[0])
+    return None
+
+
+def _not_yours(rule: Rule, call: Call) -> NotAllowed:
+    return NotAllowed("this page belongs to: {roles}", roles=[call.words.say(role) for role in sorted(rule.roles)])
 
 
 def own_origin(request: Request) -> bool:
@@ -118,18 +162,18 @@ def _small(request: Request) -> bool:
     return size.isdigit() and int(size) <= FORM_BYTES
 
 
-def _call(request: Request, form: Mapping[str, str]) -> Call:
+def _call(request: Request, form: Mapping[str, str], file: Path | None = None) -> Call:
     house: House = request.app.state.house
     person, word = signed_in(house, request)
     chosen = request.cookies.get("lang", "")
     words = speak(chosen if chosen in LANGUAGES else house.settings.language)
-    return Call(request, house, words, request.app.state.rehearsal, person, word, form)
+    return Call(request, house, words, request.app.state.rehearsal, person, word, form, file)
 
 
-def _answered(rule: Rule, request: Request, form: Mapping[str, str]) -> Response:
+def _answered(rule: Rule, request: Request, form: Mapping[str, str], file: Path | None = None) -> Response:
     call = None
     try:
-        call = _call(request, form)
+        call = _call(request, form, file)
         return _let_in(rule, call)
     except (Problem, ConfigProblem) as problem:
         if call is None:
@@ -152,8 +196,7 @@ def _let_in(rule: Rule, call: Call) -> Response:
             back = call.request.url.path if rule.method == "GET" and not rule.path.endswith("/live") else ""
             return to(f"/console/sign-in?next={quote(back)}" if back else "/console/sign-in")
         if not call.has(*rule.roles):
-            raise NotAllowed("this page belongs to: {roles}",
-                             roles=[call.words.say(role) for role in sorted(rule.roles)])  # fmt: skip
+            raise _not_yours(rule, call)
         if rule.method == "POST" and not same_mark(call.word, call.form.get("mark", "")):
             raise NotAllowed("this form is of another session: open the page again and send it once more")
     answer: Response = rule.answer(call)

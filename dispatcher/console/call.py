@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -33,6 +34,7 @@ class Call:
     person: Person | None
     word: str  # of the session; "" when nobody is signed in
     form: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None  # of a form that brings one; gone when the call is answered
 
     @property
     def who(self) -> Person:
@@ -53,14 +55,22 @@ class Call:
 
     def wave(self) -> int:
         """The wave in the path. Raises Problem for what is no number."""
-        text = str(self.request.path_params["wave"])
-        if not (text.isascii() and text.isdigit() and len(text) <= len(str(2**63))):
-            raise Problem("{id} is not an id: copy it as it was shown", id=text[:40])
-        return int(text)
+        return self.number("wave")
+
+    def number(self, name: str) -> int:
+        """An id in the path. Raises Problem for what is no number."""
+        return id_of(str(self.request.path_params[name]))
 
     def has(self, *roles: str) -> bool:
         """Whether the person bears one of these roles."""
         return self.person is not None and bool(set(roles) & set(self.person.roles))
+
+
+def id_of(text: str) -> int:
+    """An id as it was typed or stands in an address. Raises Problem for what is no number."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(2**63)) and int(text) < 2**63):
+        raise Problem("{id} is not an id: copy it as it was shown", id=text[:40])
+    return int(text)
 
 
 def mark_of(word: str) -> str:
@@ -105,6 +115,7 @@ class Rule:
     path: str
     roles: frozenset[str]  # empty: everybody, signed in or not
     answer: Endpoint
+    file: bool = False  # the form brings a file
 
 
 EVERYBODY: frozenset[str] = frozenset()

@@ -82,6 +82,8 @@ def _menu(call: Call) -> list[tuple[str, str]]:
 
 def _section(path: str) -> str:
     """Which line of the menu a page belongs to."""
+    if path.startswith("/console/lists/"):
+        return "/console/campaigns"
     if path.startswith("/console/waves/"):
         return "/console/approvals" if path.endswith("/approve") else "/console/campaigns"
     return next((place for place, *_ in reversed(MENU) if path == place or path.startswith(f"{place}/")), "")
