@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from campaigns.terms import Problem
@@ -52,6 +53,11 @@ def plain(title: str) -> str:
     """A column title in small letters without accents and signs: "Số Điện-thoại" becomes "so dien thoai"."""
     letters = unicodedata.normalize("NFD", title.lower()).replace("đ", "d")
     return " ".join(re.findall(r"[a-z0-9]+", "".join(c for c in letters if not unicodedata.combining(c))))
+
+
+def peoples(header: Sequence[str]) -> list[int]:
+    """Columns whose title names a people: never read, never stored (Law 91/2025 counts it as sensitive)."""
+    return [i for i, title in enumerate(header) if re.search(r"\b(dan toc|toc nguoi|ethnic\w*)\b", plain(title))]
 
 
 def letter(column: int) -> str:

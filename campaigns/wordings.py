@@ -11,7 +11,49 @@ from campaigns.definition import Campaign, variants
 from campaigns.terms import Problem
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")  # ISO 639
 _TAKEN = frozenset({"verbatim", "corrected"})
+
+
+MANDATED = "vi"
+"""The language of a mandated text."""
+
+
+def language(campaign: Campaign, carrier: str, unit: int) -> str:
+    """The language tag of a row: that of the text which the rule sends to its carrier and area.
+
+    It follows from the area at each planning and is stored with nobody: a language a person would be a people's name.
+    """
+    rule = next((each for each in campaign.text.use if (not each.carriers or carrier in each.carriers)
+                 and (not each.units or unit in each.units)), None)  # fmt: skip
+    names = {each.name: each.language for each in campaign.text.variants}
+    return names.get(rule.variant, MANDATED) if rule else MANDATED
+
+
+def chosen(campaign: Campaign, variant: str, language: str) -> str:
+    """The variant that a wave sends, named itself or by its language; "" is the mandated text. Raises Problem."""
+    if not language or variant:
+        _refuse_other(campaign, variant, language)
+        return variant
+    if language == MANDATED:
+        return ""
+    used = {each.variant for each in campaign.text.use}
+    found = [each.name for each in campaign.text.variants if each.language == language and each.name in used]
+    if not found:
+        known = sorted({MANDATED, *(each.language for each in campaign.text.variants if each.name in used)})
+        raise Problem("no rule of {name} sends a text in {language}; its rules send {known}", name=campaign.name,
+                      language=language, known=", ".join(known))  # fmt: skip
+    if len(found) > 1:
+        raise Problem("{name} has several texts in {language}: name one of them, {texts}", name=campaign.name,
+                      language=language, texts=", ".join(found))  # fmt: skip
+    return found[0]
+
+
+def _refuse_other(campaign: Campaign, variant: str, language: str) -> None:
+    known = {each.name: each.language for each in campaign.text.variants}
+    if language and variant in known and known[variant] != language:
+        raise Problem("the text {variant} is in {known}, not in {language}", variant=variant, known=known[variant],
+                      language=language)  # fmt: skip
 
 
 def check(campaign: Campaign, carriers: Collection[str]) -> Iterator[Problem]:
@@ -22,6 +64,10 @@ def check(campaign: Campaign, carriers: Collection[str]) -> Iterator[Problem]:
         if variant.name and (not _NAME.fullmatch(variant.name) or variant.name in _TAKEN or names[variant.name] > 1):
             reason = Problem("is {name}; write a name of its own, of small letters, digits and -", name=variant.name)
             yield _at(campaign, f"{key}.name", reason)
+        if variant.language and not _LANGUAGE.fullmatch(variant.language):
+            reason = Problem("is {language}; write its code of two or three small letters: vi, hmn, tdd",
+                             language=variant.language)  # fmt: skip
+            yield _at(campaign, f"{key}.language", reason)
         for fault in text.faults(variant.text, campaign.text.hotlines) if variant.text else ():
             yield _at(campaign, f"{key}.text", fault)
         if variant.text in {each.text for each in variants(campaign).values()}:

@@ -95,6 +95,16 @@ def fallen(conn: psycopg.Connection, wanted: int, *, most: int, after: int = 0) 
     return [Fallen(*row) for row in rows]
 
 
+def tags(conn: psycopg.Connection, wanted: int) -> list[tuple[str, int, int]]:
+    """(carrier, unit, accepted rows) of an audience; the two tags that are stored with a row."""
+    rows = conn.execute(
+        "SELECT c.name, r.unit, count(*) FROM audience_row r JOIN carrier c ON c.id = r.carrier WHERE r.audience = %s"
+        " GROUP BY c.id, c.name, r.unit ORDER BY c.id, r.unit",
+        (wanted,),
+    )
+    return [(str(carrier), int(unit), int(n)) for carrier, unit, n in rows]
+
+
 # Every row of the files once: the count of lines is the count of rows. No number and no hash of one is among them.
 VERDICTS = """COPY (
     SELECT file, line, verdict, reason FROM (

@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 
 from campaigns.ledger import audiences, lists
 from campaigns.ledger.people import Person
-from dispatcher import acts
+from dispatcher import acts, tags
 from dispatcher.api.errors import NotReadable
-from dispatcher.api.shapes import AudienceGiven, FileGiven, IdInPath
+from dispatcher.api.shapes import AudienceGiven, FileGiven, Given, IdInPath
 from dispatcher.api.upload import Room, received
 from dispatcher.auth import HouseOf, Reader, Writer
 from workers.house import House
@@ -39,6 +39,24 @@ FORM: dict[str, Any] = {
         },
     }
 }
+
+
+class TagGiven(Given):
+    """Rows of a list with the same tags."""
+
+    carrier: str
+    area: str
+    language: str  # of the text that the campaign's rule sends to carrier and area
+    n: int
+
+
+class TagsGiven(Given):
+    """How many accepted rows each tag has; the rows sum to them."""
+
+    rows: list[TagGiven]
+    by_carrier: dict[str, int]
+    by_area: dict[str, int]
+    by_language: dict[str, int]
 
 
 @router.post("", openapi_extra=FORM, responses={201: {"model": AudienceGiven}})
@@ -80,6 +98,17 @@ def get_audience(audience: IdInPath, house: HouseOf, _person: Reader) -> Audienc
     """An audience with the verdicts over its rows."""
     with house.begin() as conn:
         return _given(conn, int(audience))
+
+
+@router.get("/{audience}/tags")
+def get_tags(audience: IdInPath, house: HouseOf, _person: Reader) -> TagsGiven:
+    """What a wave can choose by: carrier, area, and the language of the text that the rule sends there."""
+    with house.begin() as conn:
+        found = tags.of_audience(conn, int(audience))
+    return TagsGiven(
+        rows=[TagGiven(**tag._asdict()) for tag in found], by_carrier=tags.summed(found, "carrier"),
+        by_area=tags.summed(found, "area"), by_language=tags.summed(found, "language"),
+    )  # fmt: skip
 
 
 @router.get("/{audience}/verdicts", response_class=StreamingResponse,

@@ -184,6 +184,15 @@ class WavePlanned(Taken):
     variant: Annotated[
         str, Field(pattern=r"^([a-z][a-z0-9-]{0,39})?$", description="The rows to which the rule sends this variant.")
     ] = ""
+    language: Annotated[
+        str, Field(pattern=r"^([a-z]{2,3})?$", description="The rows of areas to which the rule sends this language.")
+    ] = ""
+    carriers: Annotated[list[Line], Field(max_length=50, description="Only their subscribers.")] = Field(
+        default_factory=list
+    )
+    areas: Annotated[list[Line], Field(max_length=200, description="Only rows of these areas, by name.")] = Field(
+        default_factory=list
+    )
     budget: Budget = {}
 
 
@@ -295,14 +304,6 @@ class WaveWhole(WaveGiven):
     approvals: list[ApprovalGiven]
     relations: list[RelationGiven]
     doubts: list[dict[str, Any]]  # suspected slips: found, suggested, reason, the letter's lines of either spelling
-
-
-class ForecastGiven(Given):
-    """What is foreseen of each text if the wave were approved now; and the approval's forecast beside the facts."""
-
-    wave: GivenId
-    texts: dict[str, dict[str, Any] | None]  # choice -> recipients, segments, dong, finishes_at; null: unknown account
-    compared: dict[str, Any] | None  # null: not started, or approved before forecasts were kept
 
 
 class Approved(Given):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 import psycopg
 from fastapi import APIRouter, Request, Response
 from redis import RedisError
 
+from campaigns import wordings
 from campaigns.doubts import doubts
 from campaigns.ledger import budgets, figures, foreseen, halts, progress, registry, resends, waves
 from campaigns.ledger.people import Person
@@ -25,7 +27,8 @@ from dispatcher.api.shapes import (
     BudgetTaken,
     CorrectionTaken,
     ErrorGiven,
-    ForecastGiven,
+    Given,
+    GivenId,
     GoingNow,
     Halted,
     HoursTaken,
@@ -54,6 +57,14 @@ log = logging.getLogger(__name__)
 router = APIRouter(prefix="/waves", tags=["waves"])
 
 
+class ForecastGiven(Given):
+    """What is foreseen of each text if the wave were approved now; and the approval's forecast beside the facts."""
+
+    wave: GivenId
+    texts: dict[str, dict[str, Any] | None]  # choice -> recipients, segments, dong, finishes_at; null: unknown account
+    compared: dict[str, Any] | None  # null: not started, or approved before forecasts were kept
+
+
 @router.post("", responses={201: {"model": WaveWhole}})
 def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Writer, response: Response) -> WaveWhole:
     """Plan a wave of a campaign for an audience; 200 and the wave that is there, when its plan would be the same."""
@@ -62,7 +73,8 @@ def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Wri
         known = {wave.id for wave in waves.all_waves(conn)}
     rehearsal: bool = request.app.state.rehearsal
     draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal,
-                            variant=wanted.variant, budget=wanted.budget)  # fmt: skip
+                            variant=wordings.chosen(campaign, wanted.variant, wanted.language),
+                            carriers=wanted.carriers, areas=wanted.areas, budget=wanted.budget)  # fmt: skip
     wave = acts.plan_wave(house, draft, person.login)
     response.status_code = 200 if wave.id in known else 201
     with house.begin() as conn:

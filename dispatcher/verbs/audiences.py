@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from campaigns import audience
-from campaigns.headings import letter
+from campaigns.headings import letter, peoples
 from campaigns.numbers import NumberTable
 from campaigns.reports.files import whole_file
 from campaigns.sheets import Sheet, open_sheet
@@ -74,9 +74,13 @@ def _preview(desk: Desk, file: Path, table: NumberTable, column: str, sheet: str
         named = {"number": _column_name(opened, opened.phone_column)}
         if opened.unit_column is not None:
             named["area"] = _column_name(opened, opened.unit_column)
+        unread = [_column_name(opened, place) for place in peoples(opened.header)]
     desk.say("the numbers stand in column {column}", column=named["number"])
     if "area" in named:
         desk.say("the areas stand in column {column}", column=named["area"])
+    for column_name in unread:
+        desk.say("column {column} is neither read nor stored: the language of a text goes by area", column=column_name,
+                 style="yellow")  # fmt: skip
     rows = Table(box=None, pad_edge=False)
     for title in ("line", "number", "area", "verdict"):
         rows.add_column(desk.words.say(title), justify="right" if title == "line" else "left")
@@ -118,6 +122,32 @@ def verdicts(
     desk.say("each row with its reason: {file}", file=out)
     show_verdicts(desk, counts, sum(counts.values()))
     desk.answer(audience=str(found.id), file=str(out), rows=sum(counts.values()), verdicts=counts)
+
+
+@app.command("tags", cls=Verb, help="how many rows of an imported list each carrier, area and language has")
+def tags(
+    context: typer.Context,
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="the audience's id")],
+) -> None:
+    """What `wave plan --carrier --area --language` can choose."""
+    from dispatcher import tags as found_tags  # noqa: PLC0415 - `check` needs no database
+    from dispatcher.verbs.ids import read_id  # noqa: PLC0415 - as above
+
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        found = found_tags.of_audience(conn, read_id(wanted))
+    table = Table(box=None, pad_edge=False)
+    for title in ("carrier", "area", "language"):
+        table.add_column(desk.words.say(title))
+    table.add_column(desk.words.say("recipients"), justify="right")
+    for tag in found:
+        table.add_row(tag.carrier, tag.area or "-", tag.language, desk.words.number(tag.n))
+    table.add_row(desk.words.say("total"), "", "", desk.words.number(sum(tag.n for tag in found)), style="bold")
+    desk.out.print(table)
+    desk.answer(
+        audience=wanted, rows=[tag._asdict() for tag in found],
+        **{f"by_{name}": found_tags.summed(found, name) for name in ("carrier", "area", "language")},
+    )  # fmt: skip
 
 
 @app.command("import", cls=Verb, help="take a list into the ledger; numbers are sealed as they are stored")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from campaigns import wordings
 from campaigns.ledger import audiences, figures, registry, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
@@ -65,6 +66,9 @@ def plan(
     variant: Annotated[
         str, typer.Option(metavar="NAME", help="the rows to which the definition's rule sends this variant of the text")
     ] = "",
+    language: Annotated[
+        str, typer.Option(metavar="LANG", help="the rows of areas to which the rule sends a text in this language")
+    ] = "",
     budget: Most = None,
     daily: MostADay = None,
 ) -> None:
@@ -76,7 +80,8 @@ def plan(
             definition, version = registry.get_campaign(conn, campaign)
             chosen = figures.newest_audience(conn, campaign) if audience == LATEST else read_id(audience)
         draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal,
-                                carriers=carrier or (), areas=area or (), variant=variant,
+                                carriers=carrier or (), areas=area or (),
+                                variant=wordings.chosen(definition, variant, language),
                                 budget=read_ceilings(budget, daily))  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)

@@ -13,14 +13,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from campaigns import text
+from campaigns import text, wordings
 from campaigns.campaign import load
 from campaigns.definition import Campaign, TextVariant, Use, all_texts, wording
 from campaigns.ledger import figures, registry, waves, windows
 from campaigns.ledger.figures import CarrierTerms
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Problems
-from dispatcher import acts, assemble
+from dispatcher import acts, assemble, tags
 from dispatcher.assemble import Site
 from tests.cluster import APPROVER, AUTHOR, CAMPAIGN, Planned, start
 from tests.hand import one
@@ -76,6 +76,52 @@ def test_the_rule_parts_the_list(house: House, both: Campaign, audience: int, ap
     use = main.plan["wording"]["use"]
     assert {wording(use, *row) for row in found[main.id]} == {""}
     assert {wording(use, *row) for row in found[plain.id]} == {PLAIN}
+
+
+def test_language_is_a_tag_of_the_area_and_of_nobody(
+    house: House, shipped: Campaign, audience: int, app: psycopg.Connection
+) -> None:
+    """Rows of Mường Tè get the text in Mông by their area; a language chooses the rows, and no row keeps one."""
+    mong = TextVariant("mong", "hmn", "Hu rau 111", "Giàng A Mẫu")
+    use = (Use("mong", (), (107,)),)
+    with_mong = replace(shipped, name="two-texts", text=replace(shipped.text, variants=(mong,), use=use))
+    chosen = wordings.chosen(with_mong, "", "hmn")
+    wave, rest = planned(house, with_mong, audience, chosen), planned(house, with_mong, audience, "")
+    assert one(app, f"SELECT array_agg(DISTINCT unit) FROM message_{wave.id}") == ([107],)
+    with house.begin() as conn:
+        found = tags.of_audience(conn, audience)
+    assert tags.summed(found, "language") == dict(sorted({"hmn": wave.n, "vi": rest.n}.items(), key=lambda n: -n[1]))
+    assert tags.summed(found, "area") == dict(
+        sorted({"Huyện Mường Tè": wave.n, "Huyện Sìn Hồ": rest.n}.items(), key=lambda each: -each[1])
+    )
+    kept = app.execute("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+                       " AND column_name ~ '(language|ethnic|people$|dan_toc)'").fetchall()  # fmt: skip
+    assert kept == []
+
+
+@pytest.mark.parametrize(
+    ("variant", "language", "says"),
+    [
+        ("", "vi", ""),
+        ("mong", "", "mong"),
+        ("mong", "hmn", "mong"),
+        ("", "hmn", "mong"),
+        ("mong", "tdd", Problem),
+        ("", "tdd", Problem),
+    ],
+)
+def test_a_wave_names_its_text_or_its_language(shipped: Campaign, variant: str, language: str, says: Any) -> None:
+    mong = TextVariant("mong", "hmn", "Hu rau 111", "Giàng A Mẫu")
+    both = replace(shipped, text=replace(shipped.text, variants=(mong,), use=(Use("mong", (), (107,)),)))
+    if says is Problem:
+        with pytest.raises(Problem, match="in tdd"):
+            wordings.chosen(both, variant, language)
+    else:
+        assert wordings.chosen(both, variant, language) == says
+    two = replace(both, text=replace(both.text, variants=(mong, replace(mong, name="mong-ngan")),
+                                     use=(*both.text.use, Use("mong-ngan", ("viettel",), ()))))  # fmt: skip
+    with pytest.raises(Problem, match="several texts in hmn: name one of them, mong, mong-ngan"):
+        wordings.chosen(two, "", "hmn")
 
 
 def test_each_is_approved_and_sent_on_its_own(

@@ -115,6 +115,19 @@ def test_the_same_plan_again_is_the_wave_that_is_there(story: Story) -> None:
     assert (again.json["id"], again.json["author"]) == (wave["id"], "an")
 
 
+def test_tags_of_a_list_choose_the_rows_of_a_wave(story: Story) -> None:
+    """Carrier, area and language: what is counted is what is planned; an area nobody knows is refused."""
+    audience = story.upload(story.list_of(40, 19)).json["id"]
+    found = story.served.get(f"{API}/audiences/{audience}/tags", story.author).json
+    assert sum(tag["n"] for tag in found["rows"]) == 40 == sum(found["by_area"].values())
+    assert found["by_language"] == {"vi": 40}
+    carrier, n = next(iter(found["by_carrier"].items()))
+    wanted = {"campaign": CAMPAIGN, "no": 1, "audience": audience, "carriers": [carrier], "language": "vi"}
+    assert story.served.post(f"{API}/waves", story.author, wanted).json["n"] == n
+    for other in ({"areas": ["Huyện Không Có"]}, {"language": "hmn"}, {"carriers": ["nobody"]}):
+        assert story.served.post(f"{API}/waves", story.author, wanted | other).status == 422
+
+
 def test_a_wave_goes_from_plan_to_stop_and_every_count_adds_up(story: Story) -> None:
     wave, get, post = story.planned(15), story.served.get, story.served.post
     path = f"{API}/waves/{wave['id']}"

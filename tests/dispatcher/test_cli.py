@@ -50,6 +50,19 @@ def test_text_is_told_as_one_line_of_json_and_for_people_beside_it(
     assert "227 units · 4 segments" in err
 
 
+def test_a_column_that_names_a_people_is_told_to_be_unread(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ethnic origin is sensitive: neither read nor stored, and whoever sends such a list is told so."""
+    file = tmp_path / "list.csv"
+    file.write_text("Họ tên,Số điện thoại,Dân tộc,Xã\nA,0912345678,Mông,Mù Sang\n", encoding="utf-8")
+    assert cli.run(["audience", "check", str(file), "--json"], env) == 0
+    out, err = capsys.readouterr()
+    assert "C (Dân tộc)" in err
+    assert json.loads(out)["columns"] == {"number": "B (Số điện thoại)", "area": "D (Xã)"}
+    assert "Mông" not in err
+
+
 def test_a_list_is_judged_without_a_database(
     env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,6 +139,11 @@ def test_a_list_is_taken_in_by_somebody_who_may(town: Town, told: Told) -> None:
     assert town.run("audience", "verdicts", found["audience"], "--out", told_rows, by="an") == 0
     assert told()[0]["verdicts"] == town.sample.verdicts
     assert len(rows_of(told_rows)) == town.sample.rows
+    assert town.run("audience", "tags", found["audience"]) == 0
+    tags, err = told()
+    assert (tags["by_area"], tags["by_language"]) == ({"Huyện Sìn Hồ": RECIPIENTS}, {"vi": RECIPIENTS})
+    assert tags["by_carrier"] == town.sample.by_carrier
+    assert "Huyện Sìn Hồ" in err
     assert town.run("audience", "verdicts", found["audience"], "--out", told_rows, by="an") == 1
     assert "is there already" in told()[1]
     again = ["audience", "import", str(town.list), "--campaign", CAMPAIGN, "--audience", found["audience"]]
