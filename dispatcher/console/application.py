@@ -16,12 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from campaigns.keeping import MOST_BYTES
 from campaigns.terms import Problem
 from config.problem import Problem as ConfigProblem
 from dispatcher.api.errors import status_of
 from dispatcher.api.upload import Room, received
 from dispatcher.auth import NotAllowed
-from dispatcher.console import approving, desk, listing, persons, planning, signing, stopping, waving
+from dispatcher.console import approving, desk, listing, ordering, persons, planning, signing, stopping, waving
 from dispatcher.console.call import (
     APPROVERS,
     EVERYBODY,
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 
 FORM_BYTES = 65_536
 CAMPAIGN = "/console/campaigns/{name}"
+ORDER = "/console/orders/{order}"
 WAVE = "/console/waves/{wave}"
 RULES = (
     Rule("GET", "/", EVERYBODY, lambda _call: to("/console")),
@@ -62,7 +64,7 @@ RULES = (
     Rule("GET", "/console/campaigns", STAFF, desk.campaigns_page),
     Rule("GET", "/console/campaigns/{name}", STAFF, desk.campaign_page),
     Rule("GET", f"{CAMPAIGN}/lists", STAFF, listing.lists_page),
-    Rule("POST", f"{CAMPAIGN}/lists", HANDS, listing.upload, file=True),
+    Rule("POST", f"{CAMPAIGN}/lists", HANDS, listing.upload, lambda house: Room(house.settings.upload_bytes)),
     Rule("GET", "/console/lists/{audience}", STAFF, listing.list_page),
     Rule("GET", "/console/lists/{audience}/verdicts.csv", STAFF, listing.verdicts),
     Rule("GET", f"{CAMPAIGN}/plan", HANDS, planning.plan_page),
@@ -80,6 +82,19 @@ RULES = (
     Rule("GET", f"{WAVE}/approve", STAFF, approving.approve_page),
     Rule("POST", f"{WAVE}/approve", APPROVERS, approving.approve),
     Rule("POST", f"{WAVE}/return", APPROVERS, approving.send_back),
+    Rule("GET", "/console/orders", STAFF, ordering.orders_page),
+    Rule("GET", ORDER, STAFF, ordering.order_page),
+    Rule("POST", f"{ORDER}/approve", APPROVERS, ordering.approve),
+    Rule("POST", f"{ORDER}/issue", HANDS, ordering.issue),
+    Rule("POST", f"{ORDER}/move", HANDS, ordering.move),
+    Rule(
+        "POST",
+        f"{ORDER}/return",
+        HANDS,
+        ordering.take_return,
+        lambda _house: Room(MOST_BYTES, files=("file", "paper"), parts=2_000),
+    ),
+    Rule("POST", f"{ORDER}/accept", HANDS, ordering.accept),
     Rule("GET", "/console/stop", STAFF, stopping.stop_page),
     Rule("POST", "/console/stop", STOPPERS, stopping.stop),
     Rule("POST", "/console/stop/lift", STOPPERS, stopping.lift),
@@ -109,8 +124,8 @@ def _door(rule: Rule) -> Door:
         if rule.method == "POST":
             if not own_origin(request):
                 return Response("origin", 403)
-            if rule.file:
-                return await _with_file(rule, request)
+            if rule.room:
+                return await _with_files(request, rule, rule.room)
             if not _small(request):
                 return Response("too large", 413)
             given = await request.form(max_files=0, max_fields=40, max_part_size=FORM_BYTES)
@@ -120,17 +135,17 @@ def _door(rule: Rule) -> Door:
     return door
 
 
-async def _with_file(rule: Rule, request: Request) -> Response:
+async def _with_files(request: Request, rule: Rule, room: Callable[[House], Room]) -> Response:
     """A form with a file: session and role are looked at before a byte of it is kept."""
     house: House = request.app.state.house
     refused = await anyio.to_thread.run_sync(_refused, rule, request)
     if refused is not None:
         return refused
     try:
-        async with received(request, house.folder("incoming"), Room(house.settings.upload_bytes)) as upload:
+        async with received(request, house.folder("incoming"), room(house)) as upload:
             one_at_a_time: asyncio.Semaphore = request.app.state.imports
             async with one_at_a_time:
-                return await anyio.to_thread.run_sync(_answered, rule, request, upload.fields, upload.path)
+                return await anyio.to_thread.run_sync(_answered, rule, request, upload.fields, upload.files)
     except Problem as problem:
         told = problem
         return await anyio.to_thread.run_sync(lambda: _told(_call(request, {}), told, status_of(told)[0]))
@@ -162,18 +177,20 @@ def _small(request: Request) -> bool:
     return size.isdigit() and int(size) <= FORM_BYTES
 
 
-def _call(request: Request, form: Mapping[str, str], file: Path | None = None) -> Call:
+def _call(request: Request, form: Mapping[str, str], files: Mapping[str, Path] | None = None) -> Call:
     house: House = request.app.state.house
     person, word = signed_in(house, request)
     chosen = request.cookies.get("lang", "")
     words = speak(chosen if chosen in LANGUAGES else house.settings.language)
-    return Call(request, house, words, request.app.state.rehearsal, person, word, form, file)
+    return Call(request, house, words, request.app.state.rehearsal, person, word, form, files or {})
 
 
-def _answered(rule: Rule, request: Request, form: Mapping[str, str], file: Path | None = None) -> Response:
+def _answered(
+    rule: Rule, request: Request, form: Mapping[str, str], files: Mapping[str, Path] | None = None
+) -> Response:
     call = None
     try:
-        call = _call(request, form, file)
+        call = _call(request, form, files)
         return _let_in(rule, call)
     except (Problem, ConfigProblem) as problem:
         if call is None:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from campaigns.ledger import logins
 from campaigns.ledger.people import Person
 from campaigns.terms import Problem
+from dispatcher.api.upload import Room
 from dispatcher.words import Words
 from workers.house import House
 
@@ -34,7 +35,12 @@ class Call:
     person: Person | None
     word: str  # of the session; "" when nobody is signed in
     form: Mapping[str, str] = field(default_factory=dict)
-    file: Path | None = None  # of a form that brings one; gone when the call is answered
+    files: Mapping[str, Path] = field(default_factory=dict)  # of a form that brings some; gone with the answer
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the field `file`."""
+        return self.files.get("file")
 
     @property
     def who(self) -> Person:
@@ -115,7 +121,7 @@ class Rule:
     path: str
     roles: frozenset[str]  # empty: everybody, signed in or not
     answer: Endpoint
-    file: bool = False  # the form brings a file
+    room: Callable[[House], Room] | None = None  # for the files that the form brings; None: it brings none
 
 
 EVERYBODY: frozenset[str] = frozenset()

@@ -33,6 +33,7 @@ MENU: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("/console", "Home", frozenset()),
     ("/console/campaigns", "Campaigns", STAFF),
     ("/console/approvals", "To be approved", STAFF),
+    ("/console/orders", "Carrier orders", STAFF),
     ("/console/people", "People", frozenset({"operator"})),
 )
 

@@ -52,6 +52,13 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "GET /console/waves/{wave}/approve": "oaup",
     "POST /console/waves/{wave}/approve": "a",
     "POST /console/waves/{wave}/return": "a",
+    "GET /console/orders": "oaup",
+    "GET /console/orders/{order}": "oaup",
+    "POST /console/orders/{order}/approve": "a",
+    "POST /console/orders/{order}/issue": "oa",
+    "POST /console/orders/{order}/move": "oa",
+    "POST /console/orders/{order}/return": "oa",
+    "POST /console/orders/{order}/accept": "oa",
     "GET /console/stop": "oaup",
     "POST /console/stop": "oap",
     "POST /console/stop/lift": "oap",
@@ -94,7 +101,7 @@ def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
     browsers: dict[str, Browser], served: Served, rule: Rule
 ) -> None:
     """The wave and the campaign are none: who is let in hears 404 or a form's fault, never 403."""
-    path = rule.path.format(wave=7, name="none", audience=7)
+    path = rule.path.format(wave=7, name="none", audience=7, order=7)
     if rule.method == "POST" and path in ACTS_AT_ONCE:
         assert {LETTER[role] for role in rule.roles} == set(TABLE[named(rule)])
     else:

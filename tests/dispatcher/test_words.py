@@ -19,6 +19,7 @@ from config.problem import Problem as ConfigProblem
 from dispatcher import words
 from dispatcher.console.call import ROLES
 from dispatcher.console.listing import REASONS
+from dispatcher.console.ordering import MOVES
 from dispatcher.console.pages import MENU
 from dispatcher.console.waving import TAGS
 from dispatcher.drill.summary import MOODS
@@ -134,7 +135,7 @@ def test_what_a_drill_names_is_translated() -> None:
 
 
 def test_the_words_of_a_wave_are_translated() -> None:
-    assert {*REASONS.values()} <= set(VIETNAMESE)
+    assert {*REASONS.values(), *(each.holder for each in MOVES.values())} <= set(VIETNAMESE)
     assert {*words.WORDS, *words.ORDER_WORDS, *LIST_NAMES.values(), *CLASS_NAMES.values()} <= set(VIETNAMESE)
     assert words.speak("vi").say("wave {wave} is {state}: it cannot be started", wave="7", state="paused") == (
         "Đợt gửi 7 đang ở trạng thái tạm dừng: không bắt đầu được"
