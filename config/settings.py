@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,7 +34,8 @@ PLAIN = {  # these names are everybody's, or shorter than the rule would make th
     "redis_url": "REDIS_URL",
     "language": "DISPATCHER_LANG",
 }
-SECRETS = ("database_url", "database_owner_url", "redis_url")
+SECRETS = ("database_url", "database_owner_url", "redis_url", "alert_mail_server", "alert_webhook", "alert_webhook_key")
+LISTS = ("look_ups", "alert_mail_to")
 NOT_OURS = (
     "DISPATCHER_KEY",  # a person's key, read by the command line and kept nowhere
     # docker-compose.yml's own, which a shell may hold beside ours
@@ -100,6 +102,14 @@ class Settings(BaseModel):
     hotline_days: Count = 90  # a hotline unverified for longer must be called before a wave names it
     second_approval_above: Annotated[int, Field(ge=0)] = 50_000  # recipients; above it two persons approve
 
+    # Who is told when something needs a person (docs/control.md, section 8)
+    alert_mail_server: Secret = None  # smtp://user:password@host:587 (STARTTLS) or smtps://host:465
+    alert_mail_from: str = ""  # the address that stands as the sender
+    alert_mail_to: tuple[str, ...] = ()  # addresses, in the environment with commas between
+    alert_webhook: Secret = None  # https://..., gets a POST of JSON; the address may hold a token
+    alert_webhook_key: Secret = None  # signs each call
+    alert_private: bool = False  # whether the webhook may lie inside this network: an address is a way in
+
     # Limits against floods (reliability: sections 7 and 8)
     callback_bytes: Bytes = 65_536  # of one receipt call
     callback_events: Count = 100  # in one receipt call
@@ -143,17 +153,21 @@ def load(env: Mapping[str, str] | None = None, *, data: Path | None = None, prof
 
 def _environment(env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Our variables as {key: value}, and where each was found."""
-    names = {PLAIN.get(key, PREFIX + key.upper()): key for key in Settings.model_fields}
-    files = {f"{PLAIN[key]}_FILE": key for key in SECRETS}
+    names = {_variable(key): key for key in Settings.model_fields}
+    files = {f"{_variable(key)}_FILE": key for key in SECRETS}
     given: dict[str, Any] = {}
     for name, text in env.items():
         if name in files and text:
-            given[files[name]] = _secret(name, text, env, PLAIN[files[name]])
+            given[files[name]] = _secret(name, text, env, _variable(files[name]))
         elif name in names and text:
-            given[names[name]] = text.split(",") if names[name] == "look_ups" else text
+            given[names[name]] = text.split(",") if names[name] in LISTS else text
         elif name.startswith(PREFIX) and name not in (*names, *NOT_OURS):
             raise _unknown("environment", name, names)
     return given, dict.fromkeys(given, "environment")
+
+
+def _variable(key: str) -> str:
+    return PLAIN.get(key, PREFIX + key.upper())
 
 
 def _secret(name: str, path: str, env: Mapping[str, str], plain: str) -> str:
@@ -201,7 +215,7 @@ def _problem(key: str, place: str, value: object, kind: str, limits: dict[str, A
     """A wrong key or value in our words; a secret's value is never repeated."""
     if key not in Settings.model_fields:
         return _unknown(place, key, Settings.model_fields)
-    name = PLAIN.get(key, PREFIX + key.upper()) if place == "environment" else key
+    name = _variable(key) if place == "environment" else key
     said = {"place": place, "key": name, "value": "***" if key in SECRETS else str(value)}
     if "expected" in limits:
         return Problem("{place}: {key} must be one of {allowed}, not {value}", allowed=limits["expected"], **said)
@@ -235,7 +249,21 @@ def _checked(settings: Settings) -> Settings:
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise Problem("public_url = {value} must begin with https:// (or http:// on this machine)",
                       value=settings.public_url)  # fmt: skip
+    _check_outlets(settings)
     return settings
+
+
+def _check_outlets(settings: Settings) -> None:
+    """An alert that cannot leave is found now, not when it is needed."""
+    mail, hook = urlsplit(settings.alert_mail_server or ""), urlsplit(settings.alert_webhook or "")
+    if settings.alert_mail_server and (mail.scheme not in {"smtp", "smtps"} or not mail.hostname):
+        raise Problem("alert_mail_server must be smtp://user:password@host:587 or smtps://host:465")
+    if bool(settings.alert_mail_server) != bool(settings.alert_mail_to):
+        raise Problem("alert_mail_server and alert_mail_to belong together; set both or neither")
+    if settings.alert_mail_to and "@" not in settings.alert_mail_from:
+        raise Problem("alert_mail_from must be the e-mail address that stands as the sender")
+    if hook.scheme not in {"", "https"} and not (hook.scheme == "http" and settings.alert_private):
+        raise Problem("alert_webhook must begin with https://; http:// only inside this network, with alert_private")
 
 
 def _loopback(host: str) -> bool:

@@ -67,6 +67,7 @@ SECTIONS: tuple[Section, ...] = (
             "restore": ("safety", "bring a backup back; what left since then is learnt from the journals"),
             "stop": ("halt", "the kill switch: nothing of any wave leaves any more"),
             "lift": ("halt", "open sending again after a stop: one person asks, a second one agrees"),
+            "alert": ("alerts", "what needs a person now, and whether it is told"),
             "unlock": ("safety", "why sending is locked, and opening it again"),
         },
     ),

@@ -1,4 +1,4 @@
-"""The sweeper only rings: whatever Redis forgot, every few seconds; and, once a day, for carriers that are late."""
+"""The sweeper only rings: whatever Redis forgot, every few seconds; and for people, when something needs them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import psycopg
 import redis
 
 from campaigns.ledger import halts, shares
+from workers.alerting import Alerter
 from workers.chasing import Chaser
 from workers.house import House, crash_point
 from workers.queues import ring_account, ring_books
@@ -28,11 +29,12 @@ def sweep(house: House) -> int:
 
 def run(house: House, stop: threading.Event) -> None:
     """Sweep until told to stop; a database or Redis that is away costs one round."""
-    chaser = Chaser()
+    chaser, alerter = Chaser(), Alerter(house)
     while not stop.is_set():
         try:
             sweep(house)
             chaser.look(house)
+            alerter.look()
         except (psycopg.OperationalError, redis.RedisError) as error:
             log.warning("sweeper: %s is away", type(error).__module__.split(".", maxsplit=1)[0])
         stop.wait(house.times.ring)

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from campaigns.keeping import MOST_BYTES
 from dispatcher.api import (
+    alerts,
     audiences,
     campaigns,
     carrier_form,
@@ -64,7 +65,7 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
     api.state.wrong_keys, api.state.wrong_codes = WrongKeys(), WrongKeys()
     api.state.imports, api.state.papers = asyncio.Semaphore(1), asyncio.Semaphore(2)
     v1 = APIRouter(prefix="/api/v1")
-    for each in (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control):
+    for each in (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts):
         v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
     api.include_router(metrics.router, responses=REFUSALS)

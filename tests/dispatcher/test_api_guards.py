@@ -23,6 +23,7 @@ from campaigns.ledger import people
 from config.problem import Problem
 from dispatcher import app, auth
 from dispatcher.api import (
+    alerts,
     audiences,
     campaigns,
     carrier_form,
@@ -74,7 +75,7 @@ def _scopes(route: APIRoute) -> tuple[str, ...]:
 
 def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
-    modules = (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control)
+    modules = (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts)
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     own = [("GET", "/metrics", ("read",))]  # Prometheus asks there; it bears a key like everybody
     assert metrics.router.routes

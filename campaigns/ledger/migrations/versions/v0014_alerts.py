@@ -1,0 +1,15 @@
+"""What people must be told, and by which outlet they were."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from campaigns.ledger.schema import run_sql_file
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    """Two tables and the function that finds everything at once."""
+    run_sql_file(op.get_bind(), "0014_alerts.sql")
