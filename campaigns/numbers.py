@@ -117,6 +117,13 @@ class NumberTable:
             network = self._networks.get(digits[:3])
             if network is not None:
                 return COUNTRY + int(digits), network, OK
+        else:
+            spaced = _SPACED(raw)
+            if spaced:
+                digits = spaced[1] + spaced[3] + spaced[4]
+                network = self._networks.get(digits[:3])
+                if network is not None and len(digits) == MOBILE_DIGITS:
+                    return COUNTRY + int(digits), network, OK
         return self._read_slowly(raw)
 
     def classify(self, raw: str) -> Judged:
@@ -167,6 +174,9 @@ _NOT_MOBILE = (
 )
 # the spellings nearly all rows have: an optional 0, 84, +84 or 0084, then nine digits
 _CLEAN = _digits_only(r"(?:0|(?:\+|00)?84)?([1-9]\d{8})").fullmatch
+# and those that are written in three groups with one sign between them: 0912 345 678, +84 91-234-5678, 0912.345.678.
+# Two signs at least: with one, 91234567.0 is a spreadsheet's number and not a group.
+_SPACED = _digits_only(r"(?:0|(?:\+|00)?84[ .-]?)?([1-9]\d{1,2})([ .-])(\d{3,4})\2(\d{3,4})").fullmatch
 _EXACT = _digits_only(r"(\d+)[.,]0+").fullmatch  # 912345678.0
 _PLUS_AND_DIGITS = _digits_only(r"\+?\d+").fullmatch
 _EXPONENT = _digits_only(r"(\d)(?:[.,](\d+))?E\+?(\d{1,2})", flags=re.ASCII | re.IGNORECASE).fullmatch

@@ -153,6 +153,18 @@ def test_the_fast_way_and_the_slow_way_agree(digits: str, form: str) -> None:
     assert TABLE.read(raw) == TABLE._read_slowly(raw)
 
 
+WRITTEN = ["0", "84", "+84", "0084", "91", "912", "0912", "84912", "345", "678", "5678", "000"]
+GROUPS = st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=5)
+SIGNS = st.lists(st.sampled_from([" ", ".", "-", ",", "", "  ", " - ", "/", "(", "E"]), min_size=5, max_size=5)
+
+
+@given(GROUPS, SIGNS)
+def test_grouped_numbers_are_read_the_fast_way_as_the_slow_one(groups: list[str], signs: list[str]) -> None:
+    """Signs between groups, alike and unlike, and spreadsheets' 91234567.0: no short cut gives another number."""
+    raw = "".join(group + sign for group, sign in zip(groups, [*signs[: len(groups) - 1], ""], strict=True))
+    assert TABLE.read(raw) == TABLE._read_slowly(raw)
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
