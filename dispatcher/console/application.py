@@ -22,12 +22,13 @@ from config.problem import Problem as ConfigProblem
 from dispatcher.api.errors import status_of
 from dispatcher.api.upload import Room, received
 from dispatcher.auth import NotAllowed
-from dispatcher.console import approving, desk, listing, ordering, persons, planning, signing, stopping, waving
+from dispatcher.console import approving, desk, finding, listing, ordering, persons, planning, signing, stopping, waving
 from dispatcher.console.call import (
     APPROVERS,
     EVERYBODY,
     HANDS,
     OPERATORS,
+    SEEKERS,
     SIGNED_IN,
     STAFF,
     STOPPERS,
@@ -95,6 +96,8 @@ RULES = (
         lambda _house: Room(MOST_BYTES, files=("file", "paper"), parts=2_000),
     ),
     Rule("POST", f"{ORDER}/accept", HANDS, ordering.accept),
+    Rule("GET", "/console/messages", SEEKERS, finding.search_page),
+    Rule("POST", "/console/messages", SEEKERS, finding.search),
     Rule("GET", "/console/stop", STAFF, stopping.stop_page),
     Rule("POST", "/console/stop", STOPPERS, stopping.stop),
     Rule("POST", "/console/stop/lift", STOPPERS, stopping.lift),

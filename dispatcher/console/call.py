@@ -132,4 +132,6 @@ HANDS = frozenset({"officer", "approver"})
 STOPPERS = frozenset({"officer", "approver", "operator"})
 """Stopping is easier than starting."""
 APPROVERS = frozenset({"approver"})
+SEEKERS = frozenset({"officer", "approver", "auditor"})
+"""May look one number up, with a code and a reason."""
 OPERATORS = frozenset({"operator"})

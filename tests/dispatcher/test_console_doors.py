@@ -59,6 +59,8 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "POST /console/orders/{order}/move": "oa",
     "POST /console/orders/{order}/return": "oa",
     "POST /console/orders/{order}/accept": "oa",
+    "GET /console/messages": "oau",
+    "POST /console/messages": "oau",
     "GET /console/stop": "oaup",
     "POST /console/stop": "oap",
     "POST /console/stop/lift": "oap",
