@@ -17,6 +17,7 @@ from pathlib import Path
 from campaigns.numbers import NumberTable, Reason
 from campaigns.reports.files import whole_file
 from campaigns.sealing import mask
+from campaigns.seen import Seen
 from campaigns.sheets import Entry, open_sheet
 from campaigns.terms import Problem, Verdict
 
@@ -91,7 +92,8 @@ class _Tally:
     rows: int = 0
     candidates: int = 0
     converted: int = 0
-    seen: set[int] = field(default_factory=set)  # 75 bytes a number: a million numbers take 75 MB
+    fresh: int = 0
+    seen: Seen = field(default_factory=Seen)
     carriers: Counter[int] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
 
@@ -104,17 +106,16 @@ class _Tally:
 
     def _fresh(self, chunk: Chunk) -> Iterator[int]:
         """The carriers of numbers not seen before."""
-        for number, carrier in zip(chunk.numbers, chunk.carriers, strict=True):
-            if number not in self.seen:
-                self.seen.add(number)
-                yield carrier
+        for at in self.seen.fresh(chunk.numbers):
+            self.fresh += 1
+            yield chunk.carriers[at]
 
     def check(self, table: NumberTable) -> Check:
         verdicts = {verdict.value: 0 for verdict in Verdict}
         for reason, count in self.reasons.items():
             verdicts[reason.verdict.value] += count
         verdicts[Verdict.ACCEPTED.value] = self.carriers.total()
-        verdicts[Verdict.DUPLICATE.value] = self.candidates - len(self.seen)
+        verdicts[Verdict.DUPLICATE.value] = self.candidates - self.fresh
         if sum(verdicts.values()) != self.rows:
             raise RuntimeError(f"{self.rows} rows, but verdicts {verdicts}: a row has none or two")
         by_carrier = {table.carriers[index]: count for index, count in sorted(self.carriers.items())}
@@ -135,7 +136,7 @@ def explain(
     """
     if out.exists():
         raise Problem("{file} is there already: name another file for the reasons", file=out.name)
-    seen: set[int] = set()
+    seen = Seen()
     with (
         open_sheet(path, column=column, sheet=sheet) as opened,
         whole_file(out) as draft,
@@ -146,10 +147,8 @@ def explain(
         for line, raw, _ in opened.entries():
             number, _, reason = table.read(raw)
             verdict, sentence = reason.verdict, reason.sentence
-            if number in seen:
+            if number and not any(True for _ in seen.fresh((number,))):
                 verdict, sentence = Verdict.DUPLICATE, "already in this file, further up"
-            elif number:
-                seen.add(number)
             writer.writerow((line, shown(number, raw), say(verdict), say(sentence)))
 
 
