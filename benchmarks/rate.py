@@ -6,8 +6,9 @@ An installation of its own for each licence: one SMPP account, one-segment messa
 worker is killed (kill -9), another is added, the licence is halved and restored while it runs, and Redis is flushed
 every second. Judged from the arrivals that the carrier wrote down: a sliding second above the licence, over the
 licence's own period where it makes no whole message a second, and what part of the licence was used, over all the time
-and over the stretches in which no share was being cut anew. Between two clocks an arrival may move by one message a
-worker: that much is allowed, and said.
+and over the stretches in which no share was being cut anew, in whole periods of a worker's share: what leaves comes in
+bursts. Between two clocks an arrival may move by one message a worker: that much is allowed, and said. What our workers
+wrote is judged too, by their own clocks, and how late the carrier's process read it: a busy machine bunches arrivals.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from dispatcher import assemble, crew
 from dispatcher.assemble import Site
 from providers.simulator.faults import Faults
 from providers.simulator.truth import read_taken
+from providers.smpp_link import Link
 from workers import pool
 from workers.house import House
 from workers.throttle import own_period
@@ -53,12 +55,16 @@ class Run:
     licence: float
     seconds: float
     watched: House = field(init=False)
+    writes: Path = field(init=False)
     marks: list[tuple[float, str, float]] = field(default_factory=list)  # unix time, what, licence from then on
     shares: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)  # unix time, what was held from then on
 
     def run(self) -> dict[str, Any]:
         """Start, disturb, judge."""
         assemble.prepare(self.site)
+        self.writes = self.site.settings.data / "writes"
+        self.writes.mkdir()
+        _note_writes(self.writes)
         truth = self.site.settings.data / "carriers"
         planned_apart(self.site, int(self.licence * (self.seconds + 15)) + 50)
         self.site = crew.start_simulators(
@@ -143,7 +149,7 @@ class Run:
             self._worst(times, max(since + SETTLE * (n > 0), begin), until, licence)
             for n, (since, until, licence) in enumerate(self._spans(by_licence=True))
         ]
-        calm = list(self._calm(begin, end))
+        calm, written = list(self._calm(begin, end)), _written(self.writes)
         allowed = sum((until - max(since, begin)) * licence for since, until, licence in self._spans() if until > begin)
         used = sum(begin <= at < end for at in times)
         return {
@@ -153,6 +159,11 @@ class Run:
             "worst_second": [each["second"] for each in worst],
             "worst_own_period": [each["period"] for each in worst],
             "above_by_messages": max(each["above"] for each in worst),
+            "worst_second_written": [
+                _most([at for at in written if max(since + SETTLE * (n > 0), begin) <= at < until], 1.0)
+                for n, (since, until, _) in enumerate(self._spans(by_licence=True))
+            ],
+            "carrier_read_late_ms": _late(written, sorted(arrivals)),
             "allowed_jitter": WORKERS,
             "used_percent": round(100 * used / allowed, 2),
             "used_percent_calm": round(100 * sum(sum(a <= at < b for at in times) for a, b, _ in calm)
@@ -173,8 +184,10 @@ class Run:
         for since, until, licence in self._spans(by_licence=True):
             for (at, rates), (after, _) in pairwise(held):
                 lo, hi = max(at + CALM, since + SETTLE, begin), min(after, until)
-                if hi - lo > 1.0 and sum(rates) > licence * 0.999:
-                    yield lo, hi, licence
+                period = max(own_period(rate, 1)[0] for rate in rates) if rates and min(rates) > 0 else 1.0
+                whole = int((hi - lo) / period) * period
+                if whole > 0 and sum(rates) > licence * 0.999:
+                    yield lo, lo + whole, licence
 
     @staticmethod
     def _worst(times: Sequence[float], since: float, until: float, licence: float) -> dict[str, float]:
@@ -193,6 +206,35 @@ def _most(times: Sequence[float], span: float) -> int:
             lo += 1
         most = max(most, hi - lo + 1)
     return most
+
+
+_plain_submit = Link.submit
+
+
+def _note_writes(folder: Path) -> None:
+    """Workers are forked from this process: each writes down when so many messages had been given to the kernel."""
+    files = dict[int, Any]()
+
+    def noted(self: Link, flight: Any, idxs: Sequence[int], numbers: Sequence[int], salt: int) -> None:
+        _plain_submit(self, flight, idxs, numbers, salt)
+        if os.getpid() not in files:
+            files[os.getpid()] = (folder / str(os.getpid())).open("a", buffering=1)
+        files[os.getpid()].write(f"{time.time():.6f} {len(idxs)}\n")
+
+    Link.submit = noted  # type: ignore[method-assign]
+
+
+def _written(folder: Path) -> list[float]:
+    """Of each message, in order."""
+    lines = [line.split() for path in folder.iterdir() for line in path.read_text().splitlines()]
+    return sorted(float(at) for at, n in lines for _ in range(int(n)))
+
+
+def _late(written: Sequence[float], arrived: Sequence[float]) -> dict[str, float]:
+    """Between a write and the carrier's reading, in order; the log has whole milliseconds."""
+    found = sorted(1000 * (after - before) for before, after in zip(written, arrived, strict=False))
+    return {"p50": round(found[len(found) // 2], 1), "p99": round(found[int(0.99 * len(found))], 1),
+            "most": round(found[-1], 1)}  # fmt: skip
 
 
 def _until(true: Callable[[], bool], seconds: float) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-MARGIN = 0.0035
-"""Seconds looked back beyond the period, for the way to the carrier's clock: 0.35 % of a second's licence."""
-LATE = 0.003
-"""Seconds of our own lateness that a stamp forgives, within MARGIN: a loop that wakes late must not lose its place."""
+MARGIN = 0.0004
+"""Seconds looked back beyond the period, for the carrier's clock: 0.04 % of a licence. Stamps are of a write's end.
+
+Forgiving our own lateness within a larger margin was tried: it never uses more than the same safety without it."""
 PERIODS = 8
 """Seconds at most over which a licence that makes no whole message a second is judged."""
 WHOLE = 0.997
@@ -26,10 +27,23 @@ AHEAD_SLOW, GULP_SLOW = 1.15, 0.02
 """The same, and GULP, where the rate is judged over more than a second."""
 WORTH = 0.01
 """Seconds of a rate that are worth a write: fewer and larger ones at high rates."""
-NAP = 0.002
+NAP = 0.0005
 """Seconds waited at least."""
 LONGEST_WAIT = 1.0
 """Seconds told at most to somebody whose rate is 0: the rate may be another by then."""
+
+
+class _Stamp(NamedTuple):
+    """One write."""
+
+    expires: float  # when it no longer counts
+    at: float  # when it was sent
+    n: int  # segments
+    each: int  # segments of one message
+
+    def under(self, rate: float) -> _Stamp:
+        """The same where another rate has a shorter period."""
+        return self._replace(expires=min(self.expires, self.at + own_period(rate, self.each)[0] + MARGIN))
 
 
 class Pace:
@@ -37,9 +51,9 @@ class Pace:
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
-        self._sent: deque[tuple[float, float, int]] = deque()  # (when it no longer counts, when it was sent, segments)
+        self._sent: deque[_Stamp] = deque()
         self._used = 0
-        self._freed = -math.inf  # when the newest place was freed
+        self._leaving = 0  # the newest stamps, whose write is not known to have ended
         self._ready = 0.0  # segments that may leave in one write
         self._fill = rate  # segments a second by which that grows
         self._filled = -math.inf
@@ -56,13 +70,15 @@ class Pace:
             return
         self._before = self.using(now)
         self._rate = rate
-        while self._sent and self._sent[0][1] <= now - 1.0 - MARGIN:  # longer periods belonged to the rate before
-            self._used -= self._sent.popleft()[2]
+        while self._sent and self._sent[0].at <= now - 1.0 - MARGIN:  # longer periods belonged to the rate before
+            self._used -= self._sent.popleft().n
+        if rate > 0:
+            self._sent = deque(each.under(rate) for each in self._sent)
 
     def using(self, now: float) -> float:
         """Segments a second that may still be seen of this worker: the rate before, until its sends are older."""
         if self._before > self._rate:
-            last = sum(n for _, at, n in self._sent if at > now - 1.0 - MARGIN)
+            last = sum(each.n for each in self._sent if each.at > now - 1.0 - MARGIN)
             if last <= self._rate:
                 self._before = 0.0
         return max(self._rate, self._before)
@@ -76,10 +92,16 @@ class Pace:
         if n < least:
             return 0, self._wait(now, most - segments - self._used, least * segments)
         self._ready -= n * segments
-        at = max(now - LATE, min(now, self._freed))  # its place came while we slept
-        self._sent.append((at + period + MARGIN, at, n * segments))
+        self._sent.append(_Stamp(now + period + MARGIN, now, n * segments, segments))
+        self._leaving += 1
         self._used += n * segments
         return n, 0.0
+
+    def left(self, now: float) -> None:
+        """What was granted is written by now: journal and socket may have taken a while, so it counts from here."""
+        moved = [self._sent.pop() for _ in range(min(self._leaving, len(self._sent)))]
+        self._sent.extend(each._replace(expires=each.expires + now - each.at, at=now) for each in reversed(moved))
+        self._leaving = 0
 
     def room(self, now: float, want: int, segments: int) -> tuple[int, float]:
         """As `grant`, but nothing counts as sent."""
@@ -94,9 +116,8 @@ class Pace:
     def _fits(self, now: float, want: int, segments: int) -> tuple[int, int]:
         """(messages that may leave now, how many must be possible for a write to be worth it)."""
         period, most = own_period(self._rate, segments)
-        while self._sent and self._sent[0][0] <= now:
-            self._freed, _, n = self._sent.popleft()
-            self._used -= n
+        while self._sent and self._sent[0].expires <= now:
+            self._used -= self._sent.popleft().n
         slow = period > 1.0  # whole messages a second are fewer than the rate: the second itself is kept by this
         deep = max(float(segments), self._rate * (GULP_SLOW if slow else GULP))
         since = min(now - self._filled, deep / self._rate + 1.0)
@@ -110,11 +131,11 @@ class Pace:
     def _wait(self, now: float, room: int, segments: int) -> float:
         """Until a message fits into the period (`room` is below 0 by what is missing) and so many into one write."""
         wait = (segments - self._ready) / self._fill if self._ready < segments else 0.0
-        for expires, _, n in self._sent:
+        for each in self._sent:
             if room >= 0:
                 break
-            room += n
-            wait = max(wait, expires - now)
+            room += each.n
+            wait = max(wait, each.expires - now)
         return max(NAP, wait)
 
 
@@ -232,6 +253,12 @@ class Rate:
         if n:
             limit.grant(now, n, segments)
         return n, wait
+
+    def left(self, now: float, sender: str = "") -> None:
+        """See Pace.left."""
+        self.pace.left(now)
+        if sender in self.senders:
+            self.senders[sender].left(now)
 
     def _set(self, now: float) -> None:
         part = self.ease.part(now)

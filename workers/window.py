@@ -132,7 +132,9 @@ class WindowRun:
             want = min(want, left)
             n, wait = sending.pace.grant(time.monotonic(), want, self._batch.segments, self._batch.sender)
             if n:
-                return self._pass(n)
+                taken = self._pass(n)
+                asyncio.get_running_loop().call_soon(self._left)  # after the adapter's write, which follows at once
+                return taken
             await asyncio.sleep(min(wait, 0.25))
         self._sent_all()
         return range(self._next, self._next)
@@ -156,6 +158,9 @@ class WindowRun:
         if self._next == self._intent.hi:
             self._sent_all()
         return range(lo, self._next)
+
+    def _left(self) -> None:
+        self._sending.pace.left(time.monotonic(), self._batch.sender)
 
     def _sent_all(self) -> None:
         if not self.all_sent.is_set():

@@ -39,7 +39,7 @@ from tests.workers.scripted import (
 )
 from tests.workers.stage import ACCOUNT
 from workers import answers as answer_log
-from workers import restart, sender
+from workers import restart, sender, throttle
 from workers.house import House
 from workers.restart import take_in
 from workers.sender import Sending
@@ -59,6 +59,35 @@ def test_a_fold_that_is_always_late_stops_nobody(house: House, wave: Wave, monke
     provider = Scripted(well)
     asyncio.run(let_work(house, provider, finished(house, wave)))
     assert counts(house, wave) == {State.ACCEPTED: 60}
+
+
+def test_a_write_that_takes_long_counts_from_its_end(house: House, wave: Wave) -> None:
+    """The stamp of a grant is moved to after the adapter's own write, wherever the time went."""
+    wrote: list[float] = []
+
+    async def slowly(self: Scripted, window: Window, gate: Gate) -> AsyncIterator[list[Answer]]:
+        while taken := await gate.take(5):
+            time.sleep(0.03)  # noqa: ASYNC251 - the whole process is held up, as on a busy machine
+            wrote.append(time.monotonic())
+            self.leave(window, taken)
+            yield answers(taken)
+            await asyncio.sleep(0)
+            stamps.append(max(each.at for each in paces[0]._sent))
+
+    stamps: list[float] = []
+    paces: list[throttle.Pace] = []
+    provider = Scripted(slowly)
+
+    async def work() -> None:
+        sending = Sending(house, house.accounts[ACCOUNT], provider)
+        paces.append(sending.pace.pace)
+        await sending.start()
+        await sending.work(5)
+        await sending.stop()
+
+    asyncio.run(work())
+    assert len(provider.wire) == 60
+    assert all(stamp >= at for stamp, at in zip(stamps, wrote, strict=True))
 
 
 @pytest.mark.parametrize("fault", BAD, ids=lambda fault: fault.__name__)
