@@ -197,25 +197,25 @@ def test_two_workers_share_a_licence(house: House, monkeypatch: pytest.MonkeyPat
         first, second = made(house, 1, share=2.0), made(house, 2, share=2.0)
         first.start()
         await until(lambda: first.owner)
-        assert first._rate.share == 10
+        assert first._rate.share == 40
         assert first._rate.grant(time.monotonic(), 10, 1)[0] > 0
         second.start()
         while not second.owner:
-            assert first._rate.using(time.monotonic()) <= 10
+            assert first._rate.using(time.monotonic()) <= 40
             await asyncio.sleep(0.005)
-        assert (first._rate.share, second._rate.share) == (5, 5)
+        assert (first._rate.share, second._rate.share) == (20, 20)
         assert first.holder
         assert not second.holder  # one of them asks
         await first.stop()
         given_up = time.monotonic()
         assert first.halted(1, 0, NEVER) == "share"
-        await until(lambda: second._rate.share > 5)
+        await until(lambda: second._rate.share > 20)
         assert time.monotonic() - given_up >= 1.0
         assert second.holder
         await second.stop()
 
     with house.begin() as conn:
-        conn.execute("UPDATE account SET rate_set = 10 WHERE name = %s", (ACCOUNT,))
+        conn.execute("UPDATE account SET rate_set = 40 WHERE name = %s", (ACCOUNT,))
     try:
         asyncio.run(work())
     finally:
