@@ -24,7 +24,7 @@ NEVER = 4e9  # unix time
 
 def made(house: House, holder: int = 1, *, share: float = 5.0, stop_file: Path | None = None) -> Watch:
     return Watch(
-        house.database, ACCOUNT, holder, rate=Rate.of(10.0), share=share,
+        house.database, ACCOUNT, holder, rate=Rate.of(40.0), share=share,
         stop_file=stop_file or house.settings.kill_switch_file,
     )  # fmt: skip
 
