@@ -6,10 +6,10 @@ from alembic import op
 
 from campaigns.ledger.schema import run_sql_file
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 
 def upgrade() -> None:
     """One function."""
-    run_sql_file(op.get_bind(), "0014_slow_licences.sql")
+    run_sql_file(op.get_bind(), "0015_slow_licences.sql")
