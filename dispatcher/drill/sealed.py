@@ -15,7 +15,8 @@ OURS = ("log", "journals", "spool", "valkey", "postgres")
 """Folders looked at; not the invented list, the carriers' own files and the report that an export scope asked for."""
 PIECE = 8 << 20
 LONGEST = 24
-SPELLED = re.compile(rb"(?:\+?84|0)(?:[ .\-]?[0-9]){9}(?![0-9])")
+SPELLED = re.compile(rb"(?<![0-9])(?:\+?84|0)(?:[ .\-]?[0-9]){9}(?![0-9])")
+"""Not inside a longer row of digits: among thousands of random ids one does hold somebody's nine digits."""
 
 
 def found(house: House, data: Path, numbers: Iterable[int]) -> str:
