@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from campaigns import segments
+from campaigns.alerts import sentence
 from campaigns.definition import variants
-from campaigns.ledger import people, registry, waves
+from campaigns.ledger import alerts, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
@@ -15,6 +16,8 @@ from dispatcher.console.pages import local, now, show
 from dispatcher.console.snapshots import Snapshots, bar
 
 MOVING = ("running", "paused")
+SHOWN = frozenset({"asks", "approval", "test"})
+"""Alerts that the home page has in a place of their own."""
 
 
 def home(call: Call) -> Response:
@@ -25,12 +28,14 @@ def home(call: Call) -> Response:
     with call.house.begin() as conn:
         found = waves.all_waves(conn)
         campaigns = [registry.get_campaign(conn, name)[0] for name, *_ in registry.list_campaigns(conn)]
+        told = [each for each in alerts.latest(conn) if each.kind not in SHOWN]
     board = [duty for campaign in campaigns for duty in duties(campaign, _of(campaign.name, found), today)]
     snapshots: Snapshots = call.request.app.state.snapshots
     moving = [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5]
     asking = [snapshots.of(wave.id) for wave in found if wave.asks]
+    told_here = [(f"{local(each.began_at):%H:%M %d/%m}", sentence(each, call.words.language)) for each in told]
     return show(call, "home.html", board=board, moving=moving, asking=asking, bar=bar, today=today, campaigns=campaigns,
-                next=_next_act(call, found))  # fmt: skip
+                next=_next_act(call, found), alerts=told_here)  # fmt: skip
 
 
 def _of(campaign: str, found: list[Wave]) -> list[Wave]:

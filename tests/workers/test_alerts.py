@@ -7,6 +7,7 @@ import email.policy
 import hashlib
 import hmac
 import json
+import secrets
 import socket
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from config.settings import load
 from dispatcher import cli
 from dispatcher.assemble import Site
 from tests.cluster import AUTHOR, Planned, Started
+from tests.console import signed_in
 from tests.post import Box, mailbox, webhook
 from tests.serving import key_of, serving
 from tests.workers.stage import ACCOUNT
@@ -250,6 +252,16 @@ def test_the_api_tells_what_the_command_line_tells(
     assert said.status == 200
     [one] = said.json["alerts"]
     assert (one["kind"], one["ended_at"], said.json["outlets"]) == ("approval", None, [])
+
+
+def test_the_home_page_shows_what_needs_a_person(house: House, started: Started, site: Site) -> None:
+    wave = started(n=20, account=ACCOUNT)
+    aged(site, "UPDATE wave SET closes_at = now() + interval '20 min' WHERE id = %s", wave.id)
+    Alerter(house).find()
+    with serving(site) as served:
+        page = signed_in(served, house, f"h-{secrets.token_hex(4)}", "officer").get("/console").body.decode()
+    assert "Cần người xem" in page
+    assert "mà còn 20 bản tin chưa gửi" in page
 
 
 @pytest.mark.parametrize(
