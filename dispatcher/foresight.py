@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import psycopg
 
@@ -13,6 +14,7 @@ from campaigns.ledger import waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
+from dispatcher import standards
 from workers.house import House
 
 
@@ -24,9 +26,9 @@ def of_wave(house: House, wave: Wave, choice: str, now: datetime | None = None) 
     window, accounts = wave.plan["window"], wave.plan["accounts"]
     if not {*accounts.values()} <= house.accounts.keys():
         return None
-    segments = int(wave.plan["texts"][choice]["segments"])
+    billed = _billed(house, wave, wave.plan["texts"][choice])
     lanes = [
-        Lane(carrier, accounts[carrier], n, segments, house.accounts[accounts[carrier]].price,
+        Lane(carrier, accounts[carrier], n, billed[carrier], house.accounts[accounts[carrier]].price,
              house.accounts[accounts[carrier]].licence)
         for carrier, n in wave.plan["audience"]["by_carrier"].items()
     ]  # fmt: skip
@@ -45,6 +47,18 @@ def of_draft(house: House, draft: Draft, by_carrier: Mapping[str, int], now: dat
     ]  # fmt: skip
     spans = schedule.between(draft.opens_at, draft.closes_at, draft.day_opens, draft.day_closes)
     return forecast(lanes, spans, (now or datetime.now(UTC)) + draft.cool_down)
+
+
+def _billed(house: House, wave: Wave, text: Mapping[str, Any]) -> dict[str, int]:
+    """Carrier -> segments of one message, by the carrier's own table of the wave's class and day.
+
+    A text that no table takes any more counts as phones cut it.
+    """
+    table, day = standards.limits(house.settings), wave.opens_at.astimezone(schedule.ZONE).date()
+    class_ = wave.plan["compliance"].get("class", "public_information")
+    cut = int(text["segments"])
+    return {carrier: table.bill(text["text"], carrier, class_, day).segments or cut
+            for carrier in wave.plan["audience"]["by_carrier"]}  # fmt: skip
 
 
 def of_longest(house: House, wave: Wave) -> Forecast | None:

@@ -190,6 +190,20 @@ def test_the_forecast_of_the_approval_stands_beside_what_happened(place: Place) 
     assert (found.over, found.late) == (False, None)
 
 
+def test_a_forecast_counts_as_each_carrier_bills(place: Place) -> None:
+    """F-C2: an advertising text of 150 septets is two segments where the table says 122, though phones show one."""
+    plan = place.wave.plan
+    text = plan["texts"]["corrected"] | {"text": "[QC] " + "a" * 143, "segments": 1}
+    ads = replace(place.wave, plan=plan | {"texts": {"corrected": text}, "compliance": {"class": "advertising"}})
+    found = foresight.of_wave(place.house, ads, "corrected")
+    assert found
+    assert {lane.segments for lane in found.lanes} == {2}
+    plain = replace(ads, plan=ads.plan | {"compliance": {"class": "public_information"}})
+    public = foresight.of_wave(place.house, plain, "corrected")
+    assert public
+    assert {lane.segments for lane in public.lanes} == {1}
+
+
 def test_the_mandate_is_cited_from_the_stored_letter(place: Place) -> None:
     with place.house.begin() as conn:
         found = figures.report_figures(conn, [place.wave.id], TERMS).mandate
