@@ -22,16 +22,30 @@ from config.problem import Problem as ConfigProblem
 from dispatcher.api.errors import status_of
 from dispatcher.api.upload import Room, received
 from dispatcher.auth import NotAllowed
-from dispatcher.console import approving, desk, finding, listing, ordering, persons, planning, signing, stopping, waving
+from dispatcher.console import (
+    approving,
+    auditing,
+    desk,
+    finding,
+    listing,
+    ordering,
+    persons,
+    planning,
+    signing,
+    stopping,
+    waving,
+)
 from dispatcher.console.call import (
     APPROVERS,
     EVERYBODY,
     HANDS,
     OPERATORS,
+    RECORDERS,
     SEEKERS,
     SIGNED_IN,
     STAFF,
     STOPPERS,
+    WATCHERS,
     Call,
     Rule,
     same_mark,
@@ -98,6 +112,8 @@ RULES = (
     Rule("POST", f"{ORDER}/accept", HANDS, ordering.accept),
     Rule("GET", "/console/messages", SEEKERS, finding.search_page),
     Rule("POST", "/console/messages", SEEKERS, finding.search),
+    Rule("GET", "/console/audit", WATCHERS, auditing.audit_page),
+    Rule("POST", "/console/audit/export", RECORDERS, auditing.export),
     Rule("GET", "/console/stop", STAFF, stopping.stop_page),
     Rule("POST", "/console/stop", STOPPERS, stopping.stop),
     Rule("POST", "/console/stop/lift", STOPPERS, stopping.lift),

@@ -134,4 +134,8 @@ STOPPERS = frozenset({"officer", "approver", "operator"})
 APPROVERS = frozenset({"approver"})
 SEEKERS = frozenset({"officer", "approver", "auditor"})
 """May look one number up, with a code and a reason."""
+WATCHERS = frozenset({"approver", "auditor", "operator"})
+"""See who did what."""
+RECORDERS = frozenset({"auditor", "operator"})
+"""May take the record out as a file, with a code and a reason."""
 OPERATORS = frozenset({"operator"})

@@ -61,6 +61,8 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "POST /console/orders/{order}/accept": "oa",
     "GET /console/messages": "oau",
     "POST /console/messages": "oau",
+    "GET /console/audit": "aup",
+    "POST /console/audit/export": "up",
     "GET /console/stop": "oaup",
     "POST /console/stop": "oap",
     "POST /console/stop/lift": "oap",

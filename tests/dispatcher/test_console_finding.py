@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaigns.ledger import logbook, reading
+from campaigns.ledger import logbook, people, reading
 from campaigns.terms import Outcome
 from dispatcher.assemble import Site
 from tests.cluster import Planned, start
@@ -89,3 +89,36 @@ def test_a_number_that_got_nothing_is_told_so(auditor: Browser) -> None:
 def test_a_look_needs_an_authenticator(served: Served, house: House) -> None:
     plain = signed_in(served, house, f"f-{secrets.token_hex(4)}", "officer")
     assert plain.post(PATH, number="0981000001", reason="Kiểm tra", code="123456").status == 403
+
+
+# -- the record --------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_tells_who_did_what_and_is_filtered_by_its_address(house: House, auditor: Browser) -> None:
+    """An act in the record is a sentence; details are folded; the filter is part of the address."""
+    word = secrets.token_hex(6)
+    with house.begin() as conn:
+        people.record(conn, "an", "wave.pause", word, reason="Xem lại <b>")
+        people.record(conn, "binh", "sending.stop", word)
+    page = auditor.get(f"/console/audit?subject={word}").body.decode()
+    assert page.count("<li>") == 2
+    assert "tạm dừng một đợt gửi" in page
+    assert "&lt;b&gt;" in page
+    assert auditor.get(f"/console/audit?subject={word}&act=wave.").body.decode().count("<li>") == 1
+    assert auditor.get(f"/console/audit?subject={word}&person=binh").body.decode().count("<li>") == 1
+    assert "Không có mục nào" in auditor.get(f"/console/audit?subject={word}&until=2020-01-01").body.decode()
+    assert auditor.get("/console/audit?since=hôm-qua".replace("ô", "o")).status == 422
+
+
+def test_taking_the_record_out_needs_a_code_and_a_reason_and_is_recorded(house: House, auditor: Browser) -> None:
+    word = secrets.token_hex(6)
+    with house.begin() as conn:
+        people.record(conn, "an", "wave.pause", word)
+    path = "/console/audit/export"
+    assert auditor.post(path, subject=word, why="", code=auditor.code()).status == 422
+    assert auditor.post(path, subject=word, why="Thanh tra", code="000000").status == 422
+    said = auditor.post(path, subject=word, why="Thanh tra", code=auditor.code())
+    lines = said.body.decode().splitlines()
+    assert lines[0] == "id,at,person,act,subject,details"
+    assert len(lines) == 2
+    assert "lấy nhật ký ra tệp" in auditor.get("/console/audit?act=audit.").body.decode()

@@ -17,6 +17,7 @@ from campaigns.terms import Outcome, Problems, State, Verdict
 from campaigns.terms import Problem as CampaignProblem
 from config.problem import Problem as ConfigProblem
 from dispatcher import words
+from dispatcher.console import auditing
 from dispatcher.console.call import ROLES
 from dispatcher.console.finding import KINDS, OUTCOMES
 from dispatcher.console.listing import REASONS
@@ -136,9 +137,14 @@ def test_what_a_drill_names_is_translated() -> None:
 
 
 def test_the_words_of_a_wave_are_translated() -> None:
-    assert {*REASONS.values(), *KINDS.values(), *OUTCOMES.values(), *(each.holder for each in MOVES.values())} <= set(
-        VIETNAMESE
-    )
+    assert {
+        *REASONS.values(),
+        *KINDS.values(),
+        *auditing.ACTS.values(),
+        *auditing.KINDS.values(),
+        *OUTCOMES.values(),
+        *(each.holder for each in MOVES.values()),
+    } <= set(VIETNAMESE)
     assert {*words.WORDS, *words.ORDER_WORDS, *LIST_NAMES.values(), *CLASS_NAMES.values()} <= set(VIETNAMESE)
     assert words.speak("vi").say("wave {wave} is {state}: it cannot be started", wave="7", state="paused") == (
         "Đợt gửi 7 đang ở trạng thái tạm dừng: không bắt đầu được"

@@ -1,0 +1,112 @@
+"""Who did what and when: the record as sentences, filtered by the address of the page, and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response, StreamingResponse
+
+from campaigns.ledger import audit, people
+from campaigns.ledger.audit import Entry, Wanted
+from campaigns.terms import Problem
+from dispatcher.console.call import Call
+from dispatcher.console.pages import HEADERS, ZONE, show
+from dispatcher.console.signing import check_code
+
+ROWS = 50
+FIELDS = ("person", "act", "subject", "since", "until")
+ACTS = {
+    "campaign.load": "loaded a campaign", "audience.create": "made a list", "audience.import": "took a file in",
+    "audience.verdicts": "took the verdicts of a list", "wave.plan": "planned a wave",
+    "wave.approve": "approved a wave",
+    "wave.return": "returned a plan", "wave.start": "started a wave", "wave.pause": "paused a wave",
+    "wave.resume": "resumed a wave", "wave.cancel": "cancelled what was left of a wave",
+    "wave.halted": "waited until a wave stood still", "wave.reopen": "gave a wave new hours",
+    "sending.stop": "stopped all sending", "sending.halted": "waited until all sending stood still",
+    "sending.lift-asked": "said that sending may go on", "sending.lift": "opened sending again",
+    "order.draft": "drafted an order", "order.approve": "approved an order", "order.issue": "issued an order",
+    "order.ack": "noted that a carrier has acknowledged", "order.run": "noted that a carrier sends",
+    "order.return": "took a carrier's figures in", "order.accept": "accepted a carrier's figures",
+    "message.search": "looked one number up", "audit.export": "took the record as a file",
+    "report.write": "began a report", "report.written": "wrote a report", "export.write": "began an export",
+    "export.written": "wrote an export", "console.sign-in": "signed in", "console.sign-out": "signed out",
+    "console.invite": "made an invitation", "console.password": "chose a password",
+    "console.authenticator": "set up an authenticator", "person.add": "entered a person", "person.key": "made a key",
+}  # fmt: skip
+"""Act -> what somebody did; an act without a sentence shows its own name."""
+KINDS = {"wave.": "waves", "sending.": "kill switch", "audience.": "lists", "order.": "carrier orders",
+         "message.": "look-ups", "export.": "exports", "report.": "reports", "console.": "sign-in",
+         "person.": "people", "audit.": "this record"}  # fmt: skip
+
+
+def audit_page(call: Call) -> Response:
+    """The newest acts first; each page of fifty has an address of its own."""
+    return _page(call, call.request.query_params, "")
+
+
+def _page(call: Call, asked: Mapping[str, str], wrong: str, status: int = 200) -> Response:
+    given = {name: asked.get(name, "").strip()[:80] for name in FIELDS}
+    try:
+        wanted = _wanted(given)
+    except Problem as problem:
+        wanted, wrong, status = Wanted(), call.words.problem(problem), 422
+    before = asked.get("before", "0")
+    last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 0  # noqa: PLR2004 - 63 bits
+    with call.house.begin() as conn:
+        found = audit.entries(conn, wanted, most=ROWS + 1, before=last)
+        n, known = audit.count(conn, wanted), people.names(conn)
+    return show(
+        call, "audit.html", status, rows=found[:ROWS], n=n, people=known, given=given, wrong=wrong, acts=ACTS,
+        kinds=KINDS, facts=facts, further=_address(given, found[ROWS - 1].id) if len(found) > ROWS else "",
+        why=call.form.get("why", ""),
+    )  # fmt: skip
+
+
+def _wanted(given: Mapping[str, str]) -> Wanted:
+    since, until = _day(given["since"]), _day(given["until"])
+    return Wanted(given["person"], given["act"], given["subject"], since, until and until + timedelta(days=1))
+
+
+def _day(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), ZONE)
+    except (ValueError, OverflowError):
+        raise Problem("choose the day first") from None
+
+
+def _address(given: Mapping[str, str], before: int) -> str:
+    return "?" + urlencode({name: value for name, value in given.items() if value} | {"before": before})
+
+
+def facts(entry: Entry) -> list[tuple[str, Any]]:
+    """What an entry says beside its sentence; long digests shortened, nothing empty."""
+    return [(name, value[:12] if isinstance(value, str) and len(value) == 64 else value)  # noqa: PLR2004 - a SHA-256
+            for name, value in entry.details.items() if value not in ("", None, [], {})]  # fmt: skip
+
+
+def export(call: Call) -> Response:
+    """The filtered record as a file: with a code and a reason, and an entry of its own."""
+    reason = call.form.get("why", "").strip()[:500]
+    given = {name: call.form.get(name, "").strip()[:80] for name in FIELDS}
+    if not reason:
+        return _page(call, call.form, call.words.say("write why the record is taken out: it is kept"), 422)
+    wanted = _wanted(given)
+    with call.house.begin() as conn:
+        wrong = check_code(call, conn)
+        if not wrong:
+            people.record(conn, call.who.login, "audit.export", "audit", reason=reason,
+                          filter={name: value for name, value in given.items() if value})  # fmt: skip
+    if wrong:
+        return _page(call, call.form, wrong, 422)
+    heads = HEADERS | {"Content-Disposition": 'attachment; filename="audit.csv"'}
+    return StreamingResponse(_lines(call, wanted), 200, heads, "text/csv; charset=utf-8")
+
+
+def _lines(call: Call, wanted: Wanted) -> Iterator[bytes]:
+    with call.house.begin() as conn:
+        yield from audit.lines(conn, wanted)
