@@ -30,6 +30,7 @@ ACTS = {
     "order.draft": "drafted an order", "order.approve": "approved an order", "order.issue": "issued an order",
     "order.ack": "noted that a carrier has acknowledged", "order.run": "noted that a carrier sends",
     "order.return": "took a carrier's figures in", "order.accept": "accepted a carrier's figures",
+    "order.papers": "took the papers of an order", "order.link": "made a code for a carrier's engineer",
     "message.search": "looked one number up", "audit.export": "took the record as a file",
     "report.write": "began a report", "report.written": "wrote a report", "export.write": "began an export",
     "export.written": "wrote an export", "console.sign-in": "signed in", "console.sign-out": "signed out",
