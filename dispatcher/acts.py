@@ -15,7 +15,7 @@ from campaigns.audience import examine
 from campaigns.campaign import load as load_definition
 from campaigns.compliance import Rules
 from campaigns.definition import Campaign, all_texts, variants
-from campaigns.ledger import audiences, figures, lists, people, plans, registry
+from campaigns.ledger import audiences, canaries, figures, lists, people, plans, registry
 from campaigns.ledger.audiences import Import, Intake
 from campaigns.ledger.budgets import Ceilings
 from campaigns.ledger.plans import Draft
@@ -67,10 +67,16 @@ def import_audience(
     name: str = "",
     column: str = "",
     sheet: str = "",
+    seeds: bool = False,
 ) -> Iterator[Import]:
-    """Import a file in the caller's transaction; yields progress. `column` and `sheet` as in sheets.open_sheet."""
+    """Import a file in the caller's transaction; yields progress. `column` and `sheet` as in sheets.open_sheet.
+
+    `seeds`: our own phones, which the list of our own phones does not keep out, nor the cap.
+    """
     table = number_table()
     lists, cap, day = _left_out(conn, campaign)
+    if seeds:
+        lists, cap = tuple(name for name in lists if name != plans.STAFF), None
     intake = Intake(house.keys(campaign), table.carriers, units().on(day), lists, cap)
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
@@ -83,7 +89,9 @@ def import_audience(
             raise Problem("{name} has no rows below its heading: nothing was imported", name=name or file.name)
 
 
-def take_list(house: House, person: people.Person, campaign: str, name: str, path: Path) -> tuple[int, bool]:
+def take_list(
+    house: House, person: people.Person, campaign: str, name: str, path: Path, *, seeds: bool = False
+) -> tuple[int, bool]:
     """Import a file as a new audience; (audience, whether it is new): the same file of a campaign is there once.
 
     All of its rows or none, in one transaction.
@@ -92,12 +100,14 @@ def take_list(house: House, person: people.Person, campaign: str, name: str, pat
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with house.begin() as conn:
         registry.get_campaign(conn, campaign)
-        known = lists.audience_of_file(conn, campaign, digest)
+        known = lists.audience_of_file(conn, campaign, digest, seeds=seeds)
         if known is not None:
             return known, False
         audience = audiences.create(conn, campaign, name, person.login)
-        for _ in import_audience(house, conn, audience, path, campaign):
+        for _ in import_audience(house, conn, audience, path, campaign, seeds=seeds):
             pass  # nobody can see its progress
+        if seeds:
+            canaries.set_seeds(conn, campaign, audience, person.login)
         people.record(conn, person.login, "audience.import", str(audience), file=path.name, sha256=digest)
         return audience, True
 
@@ -139,6 +149,7 @@ def draft_wave(
     variant: str = "",
     budget: Ceilings | None = None,
     again: bool = False,
+    canary: bool = False,
 ) -> Draft:
     """The plan's ingredients of one wave of a definition; a rehearsal is open now and uses simulated accounts.
 
@@ -185,6 +196,7 @@ def draft_wave(
         units=_units_named(areas, min(each.date for each in campaign.waves)),
         wording=_wording(campaign, variant),
         budget=budget or {},
+        canary={each.id: each.receipts for each in load_carriers(settings.carriers_file)} if canary else {},
         cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaigns.ledger.budgets import Line
+from campaigns.ledger.canaries import Standing
 from campaigns.ledger.late import TOO_LATE
 from campaigns.ledger.progress import Going
 from campaigns.ledger.waves import Wave
@@ -30,6 +31,28 @@ def advice(words: Words, outcome: Outcome) -> str:
     }.get(outcome, "")  # fmt: skip
 
 
+CANARY = {
+    "waiting": "is on its way",
+    "arrived": "has arrived: look at the phones, then say that the text is right, or wrong",
+    "failed": "has failed: nothing else leaves to this carrier",
+    "right": "is right: the rest goes out",
+    "wrong": "is wrong: nothing else leaves to this carrier",
+}
+"""What a canary stands at, and what follows."""
+
+
+def say_canary(words: Words, each: Standing, carrier: str) -> str:
+    """One carrier's canary."""
+    return words.say("canary, {carrier}: {arrived} of {n} arrived; it {state}", carrier=carrier, arrived=each.arrived,
+                     n=each.n, state=words.say(CANARY[each.state]))  # fmt: skip
+
+
+def canary_json(each: Standing) -> dict[str, Any]:
+    """The same for programs."""
+    return {"carrier": each.carrier, "n": each.n, "arrived": each.arrived, "failed": each.failed, "state": each.state,
+            "despite": each.despite}  # fmt: skip
+
+
 SCOPES = {"wave": "the whole wave", "day": "a day"}
 """What a ceiling is for."""
 
@@ -49,6 +72,15 @@ def planned_budget(words: Words, plan: Mapping[str, Any]) -> list[str]:
                   unit=words.say(unit))
         for scope in SCOPES for unit, most in plan.get("budget", {}).get(scope, {}).items()
     ]  # fmt: skip
+
+
+def planned_canary(words: Words, plan: Mapping[str, Any]) -> list[str]:
+    """What a plan says of its canary."""
+    found = plan.get("canary", {}).get("by_carrier", {})
+    if not found:
+        return []
+    return [words.say("first {n} seed phones ({carriers}); the rest of a carrier waits for a person's word",
+                      n=sum(found.values()), carriers=", ".join(found))]  # fmt: skip
 
 
 def budget_json(line: Line) -> dict[str, Any]:

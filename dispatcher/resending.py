@@ -58,7 +58,7 @@ def prefilled(campaign: Campaign, wave: Wave) -> str:
     return (text.unaccent(word) if better.isascii() else word) + better
 
 
-def stop_for_good(house: House, wave: int, person: Person, reason: str) -> Halted | None:
+def stop_for_good(house: House, wave: int, kind: str, person: Person, reason: str) -> Halted | None:
     """Cancel a wave that may still send and wait until what was on its way is counted; None when it was over."""
     since = time.monotonic()
     with house.begin() as conn:
@@ -68,15 +68,15 @@ def stop_for_good(house: House, wave: int, person: Person, reason: str) -> Halte
         found = waves.move(conn, wave, person.login, "cancel", reason)
     told = noted(house, person.login, wave, since)
     acts.ring(house, found)
-    while time.monotonic() - since < PATIENCE and not _is_over(house, found):
+    while time.monotonic() - since < PATIENCE and not _is_over(house, found, kind):
         time.sleep(0.05)
     return told
 
 
-def _is_over(house: House, wave: Wave) -> bool:
+def _is_over(house: House, wave: Wave, kind: str) -> bool:
     try:
         with house.begin() as conn:
-            resends.must_be_over(conn, wave, resends.REST)
+            resends.must_be_over(conn, wave, kind)
     except Problem:
         return False
     return True

@@ -34,7 +34,7 @@ def open_house(site: Site) -> Iterator[House]:
     with house.begin() as conn:
         for person in (AUTHOR, APPROVER, SECOND):
             add_person(conn, person.login, person.name, list(person.roles))
-        before = [wave.id for wave in waves.all_waves(conn)]
+        before = all_of_them(conn)
     try:
         yield house
     finally:
@@ -54,10 +54,15 @@ def forget_receipts(site: Site) -> None:
         conn.execute("UPDATE inbox SET verdict = 'ignored' WHERE verdict = 'unknown'")
 
 
+def all_of_them(conn: psycopg.Connection) -> list[int]:
+    """Every wave, canaries too."""
+    return [int(row[0]) for row in conn.execute("SELECT id FROM wave")]
+
+
 def put_to_rest(site: Site, before: list[int]) -> None:
     """End what a test left open: waves beyond `before`, their windows and chunks, and what holds for all waves."""
     with psycopg.connect(site.owner) as conn:
-        new = [wave.id for wave in waves.all_waves(conn) if wave.id not in before]
+        new = [wave for wave in all_of_them(conn) if wave not in before]
         conn.execute(
             "UPDATE wave SET state = 'cancelled', finished_at = coalesce(finished_at, now()) WHERE id = ANY(%s)"
             " AND state <> 'finished'",

@@ -293,7 +293,9 @@ def installation(conn: psycopg.Connection) -> Installation:
 def newest_audience(conn: psycopg.Connection, campaign: str) -> int:
     """The audience of a campaign that was made last; raises Problem when there is none."""
     row = conn.execute(
-        "SELECT id FROM audience WHERE campaign = %s ORDER BY created_at DESC LIMIT 1", (campaign,)
+        "SELECT id FROM audience a WHERE campaign = %s AND NOT EXISTS (SELECT FROM seed_list s WHERE s.audience = a.id)"
+        " ORDER BY created_at DESC LIMIT 1",
+        (campaign,),
     ).fetchone()
     if row is None:
         raise Problem("campaign {name} has no list of recipients: import one first", name=campaign)

@@ -48,13 +48,14 @@ def audience(conn: psycopg.Connection, wanted: int) -> Audience:
     return Audience(number, campaign, name, author, created_at, frozen_at, [File(*each) for each in files])
 
 
-def audience_of_file(conn: psycopg.Connection, campaign: str, digest: str) -> int | None:
-    """The oldest audience of a campaign that holds exactly this file and no other."""
+def audience_of_file(conn: psycopg.Connection, campaign: str, digest: str, *, seeds: bool = False) -> int | None:
+    """The oldest audience (or list of seed phones) of a campaign that holds exactly this file and no other."""
     row = conn.execute(
         "SELECT a.id FROM audience a JOIN audience_file f ON f.audience = a.id"
-        " WHERE a.campaign = %s GROUP BY a.id, a.created_at"
+        " WHERE a.campaign = %s AND %s = EXISTS (SELECT FROM seed_list s WHERE s.audience = a.id)"
+        " GROUP BY a.id, a.created_at"
         " HAVING count(*) = 1 AND bool_and(f.complete AND f.digest = %s) ORDER BY a.created_at LIMIT 1",
-        (campaign, digest),
+        (campaign, seeds, digest),
     ).fetchone()
     return int(row[0]) if row else None
 

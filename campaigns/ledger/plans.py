@@ -6,7 +6,7 @@ import math
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -14,12 +14,15 @@ import psycopg
 
 from campaigns.canonical import canonical, digest
 from campaigns.definition import wording
-from campaigns.ledger import audiences, budgets, people, resends
+from campaigns.ledger import audiences, budgets, canaries, people, resends
 from campaigns.ledger.budgets import Ceilings
 from campaigns.ledger.names import BLOCK, COPY_BEGIN, COPY_END, block_context, message_table, new_id
 from campaigns.ledger.waves import Wave, get
 from campaigns.sealing import CampaignKeys
 from campaigns.terms import Problem, State
+
+STAFF = "staff"
+"""The list of our own phones, on which seed phones may well be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Draft:
     wording: Mapping[str, Any] = field(default_factory=dict)  # {"variant", "use"}: which rows get this text; {}: all
     parent: int = 0  # the wave that this one follows; 0: none
     resend: str = ""  # to whom of it: resends.KINDS
+    canary: Mapping[str, bool] = field(default_factory=dict)  # carrier -> it promises receipts; {}: no canary first
+    canary_for: str = ""  # this is the canary of the plan with this digest
     budget: Ceilings = field(default_factory=dict)  # "wave", "day" -> unit -> the most that may leave; {}: no ceiling
 
 
@@ -67,6 +72,10 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     frozen = _chosen(conn, frozen, draft, carriers)
     counts = _counts(frozen, carriers)
     plan_facts = _facts(draft, frozen, counts) | _after(conn, draft, frozen)
+    canary = _canary(conn, draft, plan_facts, author, keys) if draft.canary else None
+    if canary:
+        plan_facts["canary"] = {"plan_hash": canary.plan_hash, "by_carrier": canary.plan["audience"]["by_carrier"],
+                                "receipts": {each: draft.canary[each] for each in counts}}  # fmt: skip
     plan_hash = digest(plan_facts)
     same = "SELECT id FROM wave WHERE plan_hash = %s AND state <> 'cancelled'"
     if twin := conn.execute(same, (plan_hash,)).fetchone():
@@ -75,8 +84,8 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     wave = new_id()
     conn.execute(
         "INSERT INTO wave (id, campaign, version, no, name, rehearsal, audience, author, plan, plan_hash,"
-        " approvals_due, n, batch_size, opens_at, closes_at, day_opens, day_closes, cool_down, parent, resend)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " approvals_due, n, batch_size, opens_at, closes_at, day_opens, day_closes, cool_down, parent, resend, canary)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             wave,
             draft.campaign,
@@ -98,6 +107,7 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
             draft.cool_down,
             draft.parent or None,
             draft.resend or None,
+            canary.id if canary else None,
         ),
     )
     conn.execute("INSERT INTO wave_tally (wave) VALUES (%s)", (wave,))
@@ -106,6 +116,26 @@ def plan(conn: psycopg.Connection, draft: Draft, author: str, keys: CampaignKeys
     conn.execute("SELECT skip_listed(%s)", (wave,))
     people.record(conn, author, "wave.plan", str(wave), plan_hash=plan_hash, n=len(frozen.numbers))
     return get(conn, wave)
+
+
+def _canary(conn: psycopg.Connection, draft: Draft, facts: Mapping[str, Any], author: str, keys: CampaignKeys) -> Wave:
+    """The wave to the seed phones, with the same texts, senders and accounts; at least one phone a carrier."""
+    wanted = tuple(facts["audience"]["by_carrier"])
+    lists = [name for name in draft.compliance.get("lists", ()) if name != STAFF]  # they are our own phones
+    found = plan(
+        conn,
+        replace(
+            draft, canary={}, canary_for=digest(facts), name=f"{draft.name} (tin thử)", units=(), wording={}, parent=0,
+            resend="", audience=canaries.seeds(conn, draft.campaign), carriers=wanted, budget={},
+            cool_down=timedelta(0), compliance={**draft.compliance, "lists": lists, "most_a_day": None},
+        ),
+        author,
+        keys,
+    )  # fmt: skip
+    for carrier in wanted:
+        if carrier not in found.plan["audience"]["by_carrier"]:
+            raise Problem("there is no seed phone on {carrier}, to which this wave sends: import one", carrier=carrier)
+    return found
 
 
 def _chosen(
@@ -176,6 +206,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
         },
         **({"wording": dict(draft.wording)} if draft.wording else {}),
         **_budget(draft, counts),
+        **({"canary_for": draft.canary_for} if draft.canary_for else {}),
         "window": {
             "opens": draft.opens_at.isoformat(),
             "closes": draft.closes_at.isoformat(),

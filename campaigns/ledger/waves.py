@@ -61,8 +61,12 @@ def get(conn: psycopg.Connection, wave: int) -> Wave:
 
 
 def all_waves(conn: psycopg.Connection) -> list[Wave]:
-    """Every wave, newest first."""
-    return [Wave(*row) for row in conn.execute(f"SELECT {COLUMNS} FROM wave ORDER BY planned_at DESC")]
+    """Every wave, newest first; a canary is part of the wave that waits for it."""
+    rows = conn.execute(
+        f"SELECT {COLUMNS} FROM wave WHERE NOT EXISTS (SELECT FROM wave w WHERE w.canary = wave.id)"
+        " ORDER BY planned_at DESC"
+    )
+    return [Wave(*row) for row in rows]
 
 
 def approve(
@@ -220,8 +224,27 @@ def start(conn: psycopg.Connection, wave: int, person: people.Person) -> Wave:
         (text["text"], text["sha256"], given[0].choice, wave),
     )
     people.record(conn, person.login, "wave.start", str(wave), text_sha256=text["sha256"])
+    _start_canary(conn, wave, person)
     _tell(conn, wave)
     return get(conn, wave)
+
+
+def _start_canary(conn: psycopg.Connection, wave: int, person: people.Person) -> None:
+    """Its plan's hash stands in the approved plan, so who approved that one approved it too."""
+    row = conn.execute(
+        "SELECT c.id FROM wave w JOIN wave c ON c.id = w.canary WHERE w.id = %s AND c.state = 'planned'"
+        " AND w.plan -> 'canary' ->> 'plan_hash' = c.plan_hash",
+        (wave,),
+    ).fetchone()
+    if row is None:
+        return
+    conn.execute(
+        "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) SELECT c.id, c.plan_hash, a.person,"
+        " a.choice, a.reason, c.n FROM wave w JOIN approval a ON a.wave = w.id AND a.plan_hash = w.plan_hash"
+        " JOIN wave c ON c.id = w.canary WHERE w.id = %s ON CONFLICT DO NOTHING",
+        (wave,),
+    )
+    start(conn, row[0], person)
 
 
 def _refuse_past(wave: Wave) -> None:
@@ -255,6 +278,11 @@ def move(conn: psycopg.Connection, wave: int, person: str, act: str, reason: str
     found = get(conn, wave)
     if not made:
         raise Problem("wave {wave} is {state}: it cannot be changed by '{act}'", wave=wave, state=found.state, act=act)
+    conn.execute(  # its canary with it
+        "UPDATE wave SET state = %s::wave_state, stop_seq = stop_seq + 1, state_reason = %s"
+        " WHERE id = (SELECT canary FROM wave WHERE id = %s) AND state = ANY(%s::wave_state[])",
+        (after, reason, wave, list(before)),
+    )
     people.record(conn, person, f"wave.{act}", str(wave), reason=reason)
     _tell(conn, wave)
     return found

@@ -68,6 +68,7 @@ WITH due AS (
     JOIN account a ON a.name = b.account AND a.enabled
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
       AND NOT route_stopped(b.account, b.carrier, b.wave) AND route_hours_end(b.account, b.carrier) IS NOT NULL
+      AND canary_open(b.wave, b.carrier)
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
       AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
     ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED
@@ -157,7 +158,7 @@ async def take(
 
 ROUTE_OPEN = """
 SELECT route_hours_end(account, carrier) IS NOT NULL, budget_room(wave, carrier),
-    resend_leave_out(wave, kind, seq, %(want)s) FROM batch
+    resend_leave_out(wave, kind, seq, %(want)s), canary_open(wave, carrier) FROM batch
 WHERE wave = %(wave)s AND kind = %(kind)s::batch_kind AND seq = %(seq)s
 """
 
@@ -167,9 +168,9 @@ async def intend(
 ) -> Intent | Refusal:
     """The statements of T1 that decide, in the caller's transaction; the numbers are not there yet."""
     asked = await conn.execute(ROUTE_OPEN, {"wave": batch.wave, "kind": batch.kind, "seq": batch.seq, "want": want})
-    open_now, room, _ = await asked.fetchone() or (False, None, 0)
-    if not open_now:
-        return Refusal("hours")
+    open_now, room, _, seen = await asked.fetchone() or (False, None, 0, False)
+    if not open_now or not seen:
+        return Refusal("canary" if open_now else "hours")
     if room is not None and room <= 0:
         await conn.execute("SELECT budget_reached(%s)", (batch.wave,))  # pauses once nothing can come back
         return Refusal("budget")

@@ -32,6 +32,7 @@ FORM: dict[str, Any] = {
                     "properties": {
                         "campaign": {"type": "string", "example": "20-BCD-2024"},
                         "name": {"type": "string", "description": "For people; the file's name when left out."},
+                        "seeds": {"type": "string", "enum": ["true"], "description": "Our own phones, texted first."},
                         "file": {"type": "string", "format": "binary", "description": "CSV or XLSX with a heading."},
                     },
                 }
@@ -70,15 +71,20 @@ async def take_list(request: Request, house: HouseOf, person: Writer, response: 
         if not campaign or path is None:
             raise NotReadable("send the list as multipart/form-data with the fields campaign and file")
         name = upload.fields.get("name") or path.name
+        seeds = upload.fields.get("seeds") == "true"
         one_at_a_time: asyncio.Semaphore = request.app.state.imports
         async with one_at_a_time:
-            given, made = await asyncio.shield(asyncio.to_thread(_import, house, person, campaign, name[:200], path))
+            given, made = await asyncio.shield(
+                asyncio.to_thread(_import, house, person, campaign, name[:200], path, seeds=seeds)
+            )
     response.status_code = 201 if made else 200
     return given
 
 
-def _import(house: House, person: Person, campaign: str, name: str, path: Path) -> tuple[AudienceGiven, bool]:
-    audience, new = acts.take_list(house, person, campaign, name, path)
+def _import(
+    house: House, person: Person, campaign: str, name: str, path: Path, *, seeds: bool
+) -> tuple[AudienceGiven, bool]:
+    audience, new = acts.take_list(house, person, campaign, name, path, seeds=seeds)
     with house.begin() as conn:
         return _given(conn, audience), new
 

@@ -194,6 +194,7 @@ class WavePlanned(Taken):
         default_factory=list
     )
     budget: Budget = {}
+    canary: Annotated[bool, Field(description="Seed phones first; the rest waits for a person's word.")] = False
 
 
 class ApprovalTaken(Taken):
@@ -260,6 +261,30 @@ class RelationGiven(Given):
     n: int  # messages of the later one
     state: str
     before: bool  # the other one is the earlier
+
+
+class CanaryTaken(Taken):
+    """A person's word on what the seed phones show."""
+
+    right: bool
+    carriers: Annotated[
+        list[Name], Field(max_length=50, description="Only these; none: all whom it can be about.")
+    ] = []
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    despite: Annotated[bool, Field(description="Right, though a seed phone is not known to have it: approvers.")] = (
+        False
+    )
+
+
+class CanaryGiven(Given):
+    """One carrier's canary."""
+
+    carrier: str
+    n: int
+    arrived: int
+    failed: int
+    state: Literal["waiting", "arrived", "failed", "right", "wrong"]
+    despite: bool | None
 
 
 class WaveGiven(Given):
@@ -362,6 +387,7 @@ class Status(Given):
     stopped: bool  # the kill switch is on
     reason: str  # of the last pause, resume or cancel
     budget: list[BudgetLine]
+    canary: list[CanaryGiven]
     age: float  # seconds by which the counts lag at most
 
 

@@ -12,7 +12,7 @@ from redis import RedisError
 
 from campaigns import wordings
 from campaigns.doubts import doubts
-from campaigns.ledger import budgets, figures, foreseen, halts, progress, registry, resends, waves
+from campaigns.ledger import budgets, canaries, figures, foreseen, halts, progress, registry, resends, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
@@ -25,6 +25,8 @@ from dispatcher.api.shapes import (
     BudgetChanged,
     BudgetLine,
     BudgetTaken,
+    CanaryGiven,
+    CanaryTaken,
     CorrectionTaken,
     ErrorGiven,
     Given,
@@ -74,7 +76,8 @@ def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Wri
     rehearsal: bool = request.app.state.rehearsal
     draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal,
                             variant=wordings.chosen(campaign, wanted.variant, wanted.language),
-                            carriers=wanted.carriers, areas=wanted.areas, budget=wanted.budget)  # fmt: skip
+                            carriers=wanted.carriers, areas=wanted.areas, budget=wanted.budget,
+                            canary=wanted.canary)  # fmt: skip
     wave = acts.plan_wave(house, draft, person.login)
     response.status_code = 200 if wave.id in known else 201
     with house.begin() as conn:
@@ -165,6 +168,25 @@ def change_budget(wave: IdInPath, given: BudgetTaken, house: HouseOf, person: St
     return BudgetChanged(agreed=agreed, budget=[BudgetLine.model_validate(budget_json(line)) for line in lines])
 
 
+@router.get("/{wave}/canary")
+def get_canary(wave: IdInPath, house: HouseOf, _person: Reader) -> list[CanaryGiven]:
+    """What became of the seed messages, by carrier; none: the wave has no canary."""
+    with house.begin() as conn:
+        return [CanaryGiven.model_validate(each) for each in canaries.standing(conn, waves.get(conn, int(wave)).id)]
+
+
+@router.post("/{wave}/canary")
+def say_canary(wave: IdInPath, given: CanaryTaken, house: HouseOf, person: Starter) -> list[CanaryGiven]:
+    """Say that the text on the seed phones is right, or wrong: what waits goes on or stays, carrier by carrier."""
+    with house.begin() as conn:
+        found = waves.get(conn, int(wave))
+        canaries.say(conn, found, person, right=given.right, carriers=given.carriers, reason=given.reason,
+                     despite=given.despite)  # fmt: skip
+        told = [CanaryGiven.model_validate(each) for each in canaries.standing(conn, found.id)]
+    _ring(house, found)
+    return told
+
+
 @router.get("/{wave}/correct")
 def offered_correction(wave: IdInPath, house: HouseOf, _person: Reader) -> Offered:
     """Whom a correction of this wave would reach now, and a text to begin with."""
@@ -177,7 +199,7 @@ def offered_correction(wave: IdInPath, house: HouseOf, _person: Reader) -> Offer
 def correct_wave(wave: IdInPath, given: CorrectionTaken, house: HouseOf, person: Writer) -> WaveWhole:
     """Plan another text for exactly those whose phones may have got this wave's; 422 while it may still send."""
     if given.stop:
-        resending.stop_for_good(house, int(wave), person, given.reason)
+        resending.stop_for_good(house, int(wave), resends.CORRECTION, person, given.reason)
     made = resending.plan(house, int(wave), resends.CORRECTION, person, given.text)
     with house.begin() as conn:
         return _whole(conn, made)
@@ -187,7 +209,7 @@ def correct_wave(wave: IdInPath, given: CorrectionTaken, house: HouseOf, person:
 def resend_wave(wave: IdInPath, given: ResendTaken, house: HouseOf, person: Writer) -> WaveWhole:
     """Plan this wave's text again for those whom no carrier took, or whose turn never came."""
     if given.stop:
-        resending.stop_for_good(house, int(wave), person, given.reason)
+        resending.stop_for_good(house, int(wave), given.to, person, given.reason)
     made = resending.plan(house, int(wave), given.to, person)
     with house.begin() as conn:
         return _whole(conn, made)
@@ -222,13 +244,14 @@ def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reade
         carriers = figures.standing(conn, int(wave))
         accounts, age = progress.going(conn, found.id), progress.age(conn, found.id)
         told = progress.complaints(conn, found.id) if found.started_at else []
-        budget = budgets.lines(conn, found.id)
+        budget, canary = budgets.lines(conn, found.id), canaries.standing(conn, found.id)
         stopped, reason = halts.current(conn) is not None, progress.state_reason(conn, found.id)
     return Status(
         wave=wave, state=found.state, n=found.n, in_flight=sum(each.in_flight for each in carriers),
         states={state.name.lower(): sum(each.counts.get(state, 0) for each in carriers) for state in State},
         carriers=[_standing(each) for each in carriers], stopped=stopped, age=round(age, 2),
         reason=why_paused(words, reason), budget=[BudgetLine.model_validate(budget_json(line)) for line in budget],
+        canary=[CanaryGiven.model_validate(each) for each in canary],
         accounts=[GoingNow.model_validate(as_json(each, segments_of(found))) for each in accounts],
         errors=[ErrorGiven(carrier=each.carrier, outcome=each.outcome.name.lower(), code=each.code, last=each.last,
                            messages=each.messages, advice=advice(words, each.outcome)) for each in told],

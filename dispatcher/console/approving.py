@@ -21,7 +21,7 @@ from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.console.snapshots import Snapshots
 from dispatcher.console.waving import plain_count
-from dispatcher.going import planned_budget
+from dispatcher.going import planned_budget, planned_canary
 
 RETURNED = "returned: {reason}"
 
@@ -42,6 +42,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False)
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
         doubts=doubts(campaign.text), budget=planned_budget(call.words, wave.plan),
+        canary=planned_canary(call.words, wave.plan),
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
         why=call.form.get("reason", ""), returning=returning, last_moment=last_moment,

@@ -25,6 +25,8 @@ FileName = Annotated[Path, typer.Argument(metavar="FILE", help="a list of recipi
 Column = Annotated[str, typer.Option(metavar="TITLE", help="the column of the numbers, by its title or letter")]
 SheetName = Annotated[str, typer.Option("--sheet", metavar="NAME", help="the sheet of a workbook")]
 
+Seeds = Annotated[bool, typer.Option("--seeds", help="our own phones, to which a wave with a canary sends first")]
+
 PREVIEWED = 5
 """Rows shown before a list is judged."""
 
@@ -160,9 +162,10 @@ def take_in(
     name: Annotated[str, typer.Option(metavar="WORDS", help="what the audience is called; else the file's name")] = "",
     column: Column = "",
     sheet: SheetName = "",
+    seeds: Seeds = False,  # noqa: FBT002 - a switch of the command line
 ) -> None:
     """Import a file into a new or a given audience, all or nothing."""
-    from campaigns.ledger import audiences, people, registry  # noqa: PLC0415 - `check` needs no database
+    from campaigns.ledger import audiences, canaries, people, registry  # noqa: PLC0415 - `check` needs no database
     from dispatcher import acts  # noqa: PLC0415 - as above
     from dispatcher.verbs.ids import read_id  # noqa: PLC0415 - as above
 
@@ -173,10 +176,12 @@ def take_in(
             found, _ = registry.get_campaign(conn, campaign)
             into = read_id(to) if to else audiences.create(conn, found.name, name or file.name, person.login)
             for progress in acts.import_audience(
-                house, conn, into, file, found.name, name=file.name, column=column, sheet=sheet
+                house, conn, into, file, found.name, name=file.name, column=column, sheet=sheet, seeds=seeds
             ):
                 status.update(desk.words.say("read {n} rows", n=progress.rows))
             people.record(conn, person.login, "audience.import", str(into), rows=progress.rows, **progress.verdicts)
+            if seeds:
+                canaries.set_seeds(conn, found.name, into, person.login)
     show_verdicts(desk, progress.verdicts, progress.rows)
     show_carriers(desk, progress.by_carrier)
     desk.say("audience {id}", id=str(into))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from campaigns.ledger import budgets, halts, progress, resends, shares
+from campaigns.ledger import budgets, canaries, halts, progress, resends, shares
 from campaigns.ledger.progress import Complaint, Going
 from campaigns.ledger.waves import Wave
-from dispatcher.going import advice, as_json, budget_json, say_budget, segments_of, why_paused
+from dispatcher.going import advice, as_json, budget_json, canary_json, say_budget, say_canary, segments_of, why_paused
 from dispatcher.resending import relation_json, say_relation
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.plan_page import carrier_names, local
 from workers.house import House
+
+LOOKS = {"arrived": "yellow", "failed": "red", "wrong": "red"}
+"""Canaries that wait for a person."""
 
 
 def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
@@ -22,6 +25,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         age = progress.age(conn, wave.id)
         why = progress.state_reason(conn, wave.id)
         told = progress.complaints(conn, wave.id) if wave.started_at else []
+        canary = canaries.standing(conn, wave.id)
         budget, related = budgets.lines(conn, wave.id), resends.relations(conn, wave.id)
         stopped, at_work = halts.current(conn), set(shares.at_work(conn))
     if stopped:
@@ -33,6 +37,9 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         desk.say("nobody is sending now: no worker of these accounts is alive", style="yellow")
     for other in related:
         desk.out.print(say_relation(desk.words, other))
+    names = carrier_names(house, [each.carrier for each in canary])
+    for seed in canary:
+        desk.out.print(say_canary(desk.words, seed, names[seed.carrier]), style=LOOKS.get(seed.state))
     for line in budget:
         desk.out.print(say_budget(desk.words, line), style="yellow" if line.alert else None)
     segments = segments_of(wave)
@@ -45,6 +52,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         "age": round(age, 2),
         "stopped": stopped is not None,
         "reason": why,
+        "canary": [canary_json(seed) for seed in canary],
         "relations": [relation_json(other) for other in related],
         "budget": [budget_json(line) for line in budget],
         "accounts": [as_json(each, segments) for each in found],

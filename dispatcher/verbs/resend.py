@@ -36,7 +36,7 @@ def correct(
         person = desk.person(house, login, "write")
         with house.begin() as conn:
             found = find_wave(conn, wave)
-        if stop and (told := resending.stop_for_good(house, found.id, person, reason)):
+        if stop and (told := resending.stop_for_good(house, found.id, "correction", person, reason)):
             say_halted(desk, found.name, told)
         if not words:
             _offer(desk, house, found)
@@ -74,7 +74,7 @@ def resend(
         person = desk.person(house, login, "write")
         with house.begin() as conn:
             found = find_wave(conn, wave)
-        if stop and (told := resending.stop_for_good(house, found.id, person, reason)):
+        if stop and (told := resending.stop_for_good(house, found.id, to, person, reason)):
             say_halted(desk, found.name, told)
         _planned(desk, house, resending.plan(house, found.id, to, person))
 

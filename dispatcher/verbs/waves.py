@@ -18,7 +18,7 @@ from dispatcher import acts, foresight
 from dispatcher.halting import Halted, noted
 from dispatcher.reopening import give_hours
 from dispatcher.verbs import budget as budgets
-from dispatcher.verbs import resend
+from dispatcher.verbs import canary, resend
 from dispatcher.verbs.accounts import span_of
 from dispatcher.verbs.budget import Most, MostADay, read_ceilings
 from dispatcher.verbs.desk import Desk, Login, desk_of
@@ -30,6 +30,7 @@ from dispatcher.verbs.plan_page import local, show_plan
 from dispatcher.verbs.standing import show_standing, watch
 from workers.house import House
 
+SeedsFirst = Annotated[bool, typer.Option("--canary", help="seed phones first; the rest waits for a person's word")]
 Reason = Annotated[str, typer.Option(metavar="WORDS", help="why; it stands in the record")]
 
 app = group("plan, approve, start, watch and stop a wave")
@@ -71,6 +72,7 @@ def plan(
     ] = "",
     budget: Most = None,
     daily: MostADay = None,
+    seeds_first: SeedsFirst = False,  # noqa: FBT002 - a switch of the command line
 ) -> None:
     """Plan and show the plan."""
     desk = desk_of(context)
@@ -82,7 +84,7 @@ def plan(
         draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal,
                                 carriers=carrier or (), areas=area or (),
                                 variant=wordings.chosen(definition, variant, language),
-                                budget=read_ceilings(budget, daily))  # fmt: skip
+                                budget=read_ceilings(budget, daily), canary=seeds_first)  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)
         say_foreseen(desk, house, wave, list(wave.plan["texts"]))
@@ -263,6 +265,9 @@ app.command("correct", cls=Verb, help="another text for exactly those whose phon
     resend.correct
 )
 app.command("resend", cls=Verb, help="a wave's text again, for those whom it did not reach for now")(resend.resend)
+app.command("canary", cls=Verb, help="what arrived on the seed phones; say that the text is right, or wrong")(
+    canary.canary
+)
 app.command("budget", cls=Verb, help="other ceilings for a wave; one person asks, an approver agrees")(budgets.budget)
 
 

@@ -17,7 +17,7 @@ KEPT = (
     "send_window", "retry_item", "chunk", "number_block", "wave_count", "wave_skip", "inbox", "journal", "audit",
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
-    "budget_day", "budget_change",
+    "budget_day", "budget_change", "seed_list", "canary_word",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -40,7 +40,7 @@ FIXED = {  # columns that nobody but the owner changes
     "wave": (
         "id", "campaign", "version", "no", "name", "rehearsal", "audience", "author", "plan", "plan_hash",
         "approvals_due", "n", "batch_size", "opens_at", "closes_at", "day_opens", "day_closes", "cool_down",
-        "planned_at", "reopened_by", "parent", "resend",
+        "planned_at", "reopened_by", "parent", "resend", "canary",
     ),
     "account_seen": ("account",),
     "outage": ("account", "since", "until"),
@@ -50,6 +50,8 @@ FIXED = {  # columns that nobody but the owner changes
     "sender_rate": ("account", "sender"),
     "sending_hours": ("account", "carrier"),
     "maintenance": ("account", "starts", "ends", "note", "person"),
+    "seed_list": ("campaign", "audience", "person", "at"),
+    "canary_word": ("wave", "carrier", "word", "despite", "person", "reason", "at"),
     "budget_day": ("wave", "day", "carrier", "base"),
     "budget_change": ("wave", "plan_hash", "ceilings", "asked_by", "asked_why", "asked_at"),
     "route_stop": ("at", "account", "carrier", "wave", "scope", "code", "detail"),

@@ -187,6 +187,23 @@ def test_a_wave_is_followed_only_once_it_is_over(story: Story) -> None:
     assert story.served.get(path, story.author).json["relations"] == []
 
 
+def test_a_canary_waits_for_a_word(story: Story) -> None:
+    post, get = story.served.post, story.served.get
+    assert story.upload(story.list_of(900, 21), seeds="true").status == 201
+    audience = story.upload(story.list_of(20, 22)).json["id"]
+    said = post(f"{API}/waves", story.author, {"campaign": CAMPAIGN, "no": 1, "audience": audience, "canary": True})
+    wave = said.json
+    assert said.status == 201, said.body
+    path = f"{API}/waves/{wave['id']}"
+    told = get(f"{path}/canary", story.author).json
+    assert {each["carrier"] for each in told} == set(wave["plan"]["canary"]["by_carrier"])
+    assert post(f"{path}/canary", story.author, {"right": True}).status == 422
+    assert post(f"{path}/canary", story.author, {"right": False}).status == 422
+    wrong = post(f"{path}/canary", story.author, {"right": False, "carriers": ["viettel"], "reason": "sai dấu"}).json
+    assert {each["carrier"]: each["state"] for each in wrong}["viettel"] == "wrong"
+    assert get(f"{path}/status", story.author).json["canary"] == wrong
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

@@ -307,6 +307,32 @@ def test_a_budget_is_planned_shown_and_changed_by_two_persons(town: Town, told: 
     assert "budget, the whole wave: 0 of 120 messages, 0 %" in err
 
 
+def test_a_canary_is_planned_with_seed_phones_and_waits_for_a_word(town: Town, told: Told) -> None:
+    plan = ("wave", "plan", "--campaign", CAMPAIGN, "--wave", "2", "--canary")
+    assert town.run(*plan, by="an") == 1
+    assert "has no seed phones" in told()[1]
+    seeds = town.folder / "seeds.csv"
+    sample = write_sample(seeds, seed=12, table=acts.number_table(), recipients=900)
+    assert town.run("audience", "import", str(seeds), "--campaign", CAMPAIGN, "--seeds", by="an") == 0
+    assert told()[0]["by_carrier"] == sample.by_carrier
+    assert town.run(*plan, by="an") == 0
+    wave, err = told()
+    assert wave["recipients"] == RECIPIENTS
+    assert "the rest of a carrier waits for a person's word" in err
+    assert town.run("wave", "canary", wave["wave"]) == 0
+    found, err = told()
+    assert {each["state"] for each in found["canary"]} == {"waiting"}
+    assert "canary, Viettel: 0 of " in err
+    assert town.run("wave", "canary", wave["wave"], "--right", "--wrong", by="an") == 1
+    assert "not both" in told()[1]
+    assert town.run("wave", "canary", wave["wave"], "--right", by="an") == 1
+    assert "no canary has arrived" in told()[1]
+    assert town.run("wave", "canary", wave["wave"], "--wrong", "--reason", "sai dấu", by="binh") == 0
+    assert {each["state"] for each in told()[0]["canary"]} == {"wrong"}
+    assert town.run("wave", "status", wave["wave"]) == 0
+    assert {each["state"] for each in told()[0]["canary"]} == {"wrong"}
+
+
 def test_the_doctor_looks_into_a_running_installation(town: Town, told: Told) -> None:
     assert town.run("doctor") == 0
     found, _ = told()
@@ -336,7 +362,7 @@ def test_the_programs_role_alone_can_work_but_not_migrate(town: Town, told: Told
     assert cli.run(["migrate", *flags], real) == 1
     assert "DATABASE_OWNER_URL" in told()[1]
     assert cli.run(["wave", "list", *flags], real) == 0
-    assert len(told()[0]["waves"]) == 2
+    assert len(told()[0]["waves"]) == 3
     assert cli.run(["wave", "list", "--json"], real) == 1
     assert "for rehearsals only" in told()[1]
     assert cli.run(["work", "nobody", *flags], real) == 1

@@ -1,0 +1,113 @@
+"""Seed phones, and what persons say of the text that arrived on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from campaigns.ledger import people
+from campaigns.ledger.waves import Wave
+from campaigns.terms import Problem
+
+
+def set_seeds(conn: psycopg.Connection, campaign: str, audience: int, person: str) -> None:
+    """Make a list the seed phones of its campaign, from the next plan on."""
+    conn.execute("INSERT INTO seed_list (campaign, audience, person) VALUES (%s, %s, %s)", (campaign, audience, person))
+    people.record(conn, person, "seeds.set", campaign, audience=str(audience))
+
+
+def seeds(conn: psycopg.Connection, campaign: str) -> int:
+    """The list of the campaign's seed phones; raises Problem when there is none."""
+    row = conn.execute(
+        "SELECT audience FROM seed_list WHERE campaign = %s ORDER BY id DESC LIMIT 1", (campaign,)
+    ).fetchone()
+    if row is None:
+        raise Problem("campaign {name} has no seed phones: import them with `dispatcher audience import --seeds`",
+                      name=campaign)  # fmt: skip
+    return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One carrier's canary."""
+
+    carrier: str
+    n: int  # seed messages
+    arrived: int  # by receipt, or taken where the carrier promises none
+    failed: int  # refused, undelivered, left out or expired
+    word: str | None  # "right" | "wrong": the newest
+    despite: bool | None
+
+    @property
+    def state(self) -> str:
+        """What the rest of the carrier waits for: "right" nothing, "wrong", "failed", "waiting", "arrived" a word."""
+        if self.word is not None:
+            return self.word
+        if self.failed:
+            return "failed"
+        return "arrived" if self.arrived == self.n else "waiting"
+
+
+def standing(conn: psycopg.Connection, wave: int) -> list[Standing]:
+    """The canary of a wave by carrier; none: it has no canary."""
+    rows = conn.execute(
+        "SELECT c.name, s.n, s.arrived, s.failed, s.word, s.despite FROM canary_standing(%s) s"
+        " JOIN carrier c ON c.id = s.carrier",
+        (wave,),
+    )
+    return [Standing(*row) for row in rows]
+
+
+def say(
+    conn: psycopg.Connection,
+    wave: Wave,
+    person: people.Person,
+    *,
+    right: bool,
+    carriers: Sequence[str] = (),
+    reason: str = "",
+    despite: bool = False,
+) -> list[str]:
+    """A person's word on what the seed phones show; the carriers it is about. Raises Problem.
+
+    Without `carriers`: "right" for each that has arrived, "wrong" for each.
+    """
+    found = {each.carrier: each for each in standing(conn, wave.id)}
+    if not found:
+        raise Problem("{wave} was planned without a canary", wave=wave.name)
+    for carrier in carriers:
+        if carrier not in found:
+            raise Problem("the canary has no phone on {carrier}; it has {known}", carrier=carrier,
+                          known=", ".join(found))  # fmt: skip
+    about = list(carriers) or [name for name, each in found.items() if not right or each.state == "arrived" or despite]
+    if not about:
+        raise Problem("no canary has arrived that waits for a word: see `dispatcher wave canary`")
+    if right:
+        _refuse_blind(wave, person, [found[name] for name in about], despite=despite)
+    if (despite or not right) and not reason.strip():
+        raise Problem("say with --reason why; it goes into the record")
+    conn.execute(
+        "INSERT INTO canary_word (wave, carrier, word, despite, person, reason)"
+        " SELECT %s, id, %s, %s, %s, %s FROM carrier WHERE name = ANY(%s)",
+        (wave.id, "right" if right else "wrong", despite and right, person.login, reason, about),
+    )
+    people.record(conn, person.login, "canary.right" if right else "canary.wrong", str(wave.id), carriers=about,
+                  reason=reason, despite=despite)  # fmt: skip
+    conn.execute("SELECT pg_notify('dispatcher', '{}')")
+    return about
+
+
+def _refuse_blind(wave: Wave, person: people.Person, about: Sequence[Standing], *, despite: bool) -> None:
+    if despite and "approver" not in person.roles:
+        raise Problem("{login} is not an approver", login=person.login)
+    if despite and person.login == wave.author:
+        raise Problem("{login} planned this wave and may not approve it: another person must", login=person.login)
+    for each in about:
+        if each.arrived < each.n and not despite:
+            raise Problem(
+                "on {carrier} {arrived} of {n} seed messages have arrived, {failed} never will: wait, mend it and plan"
+                " that carrier again, or let an approver say --despite with a reason",
+                carrier=each.carrier, arrived=each.arrived, n=each.n, failed=each.failed,
+            )  # fmt: skip
