@@ -50,6 +50,8 @@ FIXED = {  # columns that nobody but the owner changes
     "sender_rate": ("account", "sender"),
     "sending_hours": ("account", "carrier"),
     "maintenance": ("account", "starts", "ends", "note", "person"),
+    "alert": ("kind", "about", "began_at"),
+    "alert_message": ("alert", "outlet"),
     "seed_list": ("campaign", "audience", "person", "at"),
     "canary_word": ("wave", "carrier", "word", "despite", "person", "reason", "at"),
     "budget_day": ("wave", "day", "carrier", "base"),
