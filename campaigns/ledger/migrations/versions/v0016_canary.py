@@ -6,10 +6,10 @@ from alembic import op
 
 from campaigns.ledger.schema import run_sql_file
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
     """New tables, one column, and one trigger over intents."""
-    run_sql_file(op.get_bind(), "0015_canary.sql")
+    run_sql_file(op.get_bind(), "0016_canary.sql")
