@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -148,6 +148,7 @@ def draft_wave(
     areas: Sequence[str] = (),
     variant: str = "",
     budget: Ceilings | None = None,
+    calls: Mapping[str, int] | None = None,
     again: bool = False,
     canary: bool = False,
 ) -> Draft:
@@ -196,6 +197,7 @@ def draft_wave(
         units=_units_named(areas, min(each.date for each in campaign.waves)),
         wording=_wording(campaign, variant),
         budget=budget or {},
+        calls=calls or {},
         canary={each.id: each.receipts for each in load_carriers(settings.carriers_file)} if canary else {},
         cool_down=timedelta(0) if rehearsal else timedelta(seconds=settings.cool_down),
     )

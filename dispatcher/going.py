@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaigns.ledger.budgets import Line
+from campaigns.ledger.calls import Calls
 from campaigns.ledger.canaries import Standing
 from campaigns.ledger.late import TOO_LATE
 from campaigns.ledger.progress import Going
@@ -81,6 +82,27 @@ def planned_canary(words: Words, plan: Mapping[str, Any]) -> list[str]:
         return []
     return [words.say("first {n} seed phones ({carriers}); the rest of a carrier waits for a person's word",
                       n=sum(found.values()), carriers=", ".join(found))]  # fmt: skip
+
+
+def planned_calls(words: Words, plan: Mapping[str, Any]) -> list[str]:
+    """How a wave is slowed down for its hotlines, in a sentence; none when it is not."""
+    calls = plan.get("calls")
+    if not calls:
+        return []
+    return [words.say("at most {n} messages an hour: hotlines are to get no more than {calls} calls an hour, and"
+                      " {part} are expected of a thousand messages", n=calls["messages_an_hour"],
+                      calls=calls["most_an_hour"], part=calls["per_100_000"] / 100)]  # fmt: skip
+
+
+def say_calls(words: Words, calls: Calls) -> str:
+    """What a wave has done to its hotlines in the last hour."""
+    return words.say("for the hotlines: {n} messages left in the last hour, {expected} calls expected of them, {most}"
+                     " at most", n=calls.last_hour, expected=calls.expected, most=calls.most_an_hour)  # fmt: skip
+
+
+def calls_json(calls: Calls | None) -> dict[str, int] | None:
+    """The same for programs."""
+    return calls._asdict() | {"expected": calls.expected} if calls else None
 
 
 def budget_json(line: Line) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class Sending:
         if reason == "incarnation":
             self._end("the database was restored or started anew")
         elif reason:
-            log.info("batch left: %s", reason)
+            log.log(logging.DEBUG if reason == windows.CALLS else logging.INFO, "batch left: %s", reason)
             await asyncio.sleep(STOPPED)
 
     async def _windows_of(self, batch: windows.Batch, until: float) -> str:

@@ -56,6 +56,7 @@ class Draft:
     resend: str = ""  # to whom of it: resends.KINDS
     canary: Mapping[str, bool] = field(default_factory=dict)  # carrier -> it promises receipts; {}: no canary first
     canary_for: str = ""  # this is the canary of the plan with this digest
+    calls: Mapping[str, int] = field(default_factory=dict)  # calls.planned; {}: not paced for a hotline
     budget: Ceilings = field(default_factory=dict)  # "wave", "day" -> unit -> the most that may leave; {}: no ceiling
 
 
@@ -126,7 +127,7 @@ def _canary(conn: psycopg.Connection, draft: Draft, facts: Mapping[str, Any], au
         conn,
         replace(
             draft, canary={}, canary_for=digest(facts), name=f"{draft.name} (tin thử)", units=(), wording={}, parent=0,
-            resend="", audience=canaries.seeds(conn, draft.campaign), carriers=wanted, budget={},
+            resend="", audience=canaries.seeds(conn, draft.campaign), carriers=wanted, budget={}, calls={},
             cool_down=timedelta(0), compliance={**draft.compliance, "lists": lists, "most_a_day": None},
         ),
         author,
@@ -206,6 +207,7 @@ def _facts(draft: Draft, frozen: audiences.Frozen, counts: Mapping[str, int]) ->
         },
         **({"wording": dict(draft.wording)} if draft.wording else {}),
         **_budget(draft, counts),
+        **({"calls": dict(draft.calls)} if draft.calls else {}),
         **({"canary_for": draft.canary_for} if draft.canary_for else {}),
         "window": {
             "opens": draft.opens_at.isoformat(),

@@ -156,9 +156,11 @@ async def take(
     return intent
 
 
+CALLS = "calls"
+"""Nothing more for some seconds: the wave leaves as slowly as a hotline can answer."""
 ROUTE_OPEN = """
 SELECT route_hours_end(account, carrier) IS NOT NULL, budget_room(wave, carrier),
-    resend_leave_out(wave, kind, seq, %(want)s), canary_open(wave, carrier) FROM batch
+    resend_leave_out(wave, kind, seq, %(want)s), canary_open(wave, carrier), calls_room(wave) FROM batch
 WHERE wave = %(wave)s AND kind = %(kind)s::batch_kind AND seq = %(seq)s
 """
 
@@ -168,12 +170,16 @@ async def intend(
 ) -> Intent | Refusal:
     """The statements of T1 that decide, in the caller's transaction; the numbers are not there yet."""
     asked = await conn.execute(ROUTE_OPEN, {"wave": batch.wave, "kind": batch.kind, "seq": batch.seq, "want": want})
-    open_now, room, _, seen = await asked.fetchone() or (False, None, 0, False)
+    open_now, room, _, seen, calls = await asked.fetchone() or (False, None, 0, False, None)
     if not open_now or not seen:
         return Refusal("canary" if open_now else "hours")
     if room is not None and room <= 0:
         await conn.execute("SELECT budget_reached(%s)", (batch.wave,))  # pauses once nothing can come back
         return Refusal("budget")
+    if calls is not None:
+        if calls <= 0:
+            return Refusal(CALLS)
+        want = min(want, calls)
     window = new_id()
     # Plan at 1 M rows: batch, wave, account, wave_skip and, of a retry, items and messages by key; 1 ms, retry 8 ms
     cur = await conn.execute(

@@ -10,7 +10,7 @@ from threading import Lock
 import psycopg
 from fastapi import APIRouter, Response
 
-from campaigns.ledger import accounts, budgets, figures, halts, receipts, waves
+from campaigns.ledger import accounts, budgets, calls, figures, halts, receipts, waves
 from campaigns.terms import State
 from dispatcher.auth import HouseOf, Reader
 
@@ -37,6 +37,7 @@ ABOUT = {
     "dispatcher_wave_running": "1 while the wave may send.",
     "dispatcher_budget_used_ratio": "Used part of a wave's ceiling, whole or of today; 1 stops it.",
     "dispatcher_wave_asks": "1 while the wave asks a person: its hours passed while the system was down.",
+    "dispatcher_expected_calls_last_hour": "Calls expected of the last hour's messages of a wave that is slowed down.",
     "dispatcher_on_wire": "Messages that left and have no answer, all waves.",
     "dispatcher_speed_segments_per_second": "Segments that left, of the last three seconds.",
     "dispatcher_rate_segments_per_second": "Segments that may leave: the licence, or a person's rate below it.",
@@ -88,6 +89,8 @@ def _of_waves(conn: psycopg.Connection) -> Iterator[Sample]:
         for line in budgets.lines(conn, wave.id):
             yield "dispatcher_budget_used_ratio", {**of, "scope": line.scope, "unit": line.unit}, line.part
         yield "dispatcher_wave_asks", of, float(wave.asks)
+        if slow := calls.of(conn, wave.id):
+            yield "dispatcher_expected_calls_last_hour", of, slow.expected
         for each in figures.standing(conn, wave.id):
             here = {**of, "carrier": each.carrier}
             yield "dispatcher_in_flight", here, each.in_flight

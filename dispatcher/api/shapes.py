@@ -161,6 +161,13 @@ class BudgetLine(Given):
     alert: bool
 
 
+class CallsTaken(Taken):
+    """Slow the wave down for its hotlines: calls an hour at most, and calls expected of 100,000 messages."""
+
+    most_an_hour: Annotated[int, Field(ge=1, le=1_000_000)]
+    per_100_000: Annotated[int, Field(ge=1, le=100_000)]
+
+
 class WavePlanned(Taken):
     """Which wave to plan for whom; the rest stands in the campaign's definition."""
 
@@ -180,6 +187,7 @@ class WavePlanned(Taken):
         default_factory=list
     )
     budget: Budget = {}
+    calls: CallsTaken | None = None
     canary: Annotated[bool, Field(description="Seed phones first; the rest waits for a person's word.")] = False
 
 
@@ -334,6 +342,7 @@ class Status(Given):
     errors: list[ErrorGiven]
     stopped: bool  # the kill switch is on
     reason: str  # of the last pause, resume or cancel
+    calls: Counts | None  # of a wave slowed down for its hotlines: its figures, `last_hour` (messages), `expected`
     budget: list[BudgetLine]
     canary: list[CanaryGiven]
     age: float  # seconds by which the counts lag at most

@@ -12,7 +12,7 @@ from redis import RedisError
 
 from campaigns import wordings
 from campaigns.doubts import doubts
-from campaigns.ledger import budgets, canaries, figures, foreseen, halts, progress, registry, resends, waves
+from campaigns.ledger import budgets, calls, canaries, figures, foreseen, halts, progress, registry, resends, waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
@@ -50,7 +50,7 @@ from dispatcher.api.shapes import (
     WaveWhole,
 )
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
-from dispatcher.going import advice, as_json, budget_json, segments_of, why_paused
+from dispatcher.going import advice, as_json, budget_json, calls_json, segments_of, why_paused
 from dispatcher.halting import noted
 from dispatcher.reopening import give_hours
 from dispatcher.words import speak
@@ -79,6 +79,7 @@ def plan_wave(wanted: WavePlanned, request: Request, house: HouseOf, person: Wri
     draft = acts.draft_wave(house, campaign, version, wanted.no, int(wanted.audience), rehearsal=rehearsal,
                             variant=wordings.chosen(campaign, wanted.variant, wanted.language),
                             carriers=wanted.carriers, areas=wanted.areas, budget=wanted.budget,
+                            calls=calls.planned(**wanted.calls.model_dump()) if wanted.calls else None,
                             canary=wanted.canary)  # fmt: skip
     wave = acts.plan_wave(house, draft, person.login)
     response.status_code = 200 if wave.id in known else 201
@@ -247,12 +248,14 @@ def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reade
         accounts, age = progress.going(conn, found.id), progress.age(conn, found.id)
         told = progress.complaints(conn, found.id) if found.started_at else []
         budget, canary = budgets.lines(conn, found.id), canaries.standing(conn, found.id)
+        slow = calls.of(conn, found.id)
         stopped, reason = halts.current(conn) is not None, progress.state_reason(conn, found.id)
     return Status(
         wave=wave, state=found.state, n=found.n, in_flight=sum(each.in_flight for each in carriers),
         states={state.name.lower(): sum(each.counts.get(state, 0) for each in carriers) for state in State},
         carriers=[_standing(each) for each in carriers], stopped=stopped, age=round(age, 2),
-        reason=why_paused(words, reason), budget=[BudgetLine.model_validate(budget_json(line)) for line in budget],
+        calls=calls_json(slow), reason=why_paused(words, reason),
+        budget=[BudgetLine.model_validate(budget_json(line)) for line in budget],
         canary=[CanaryGiven.model_validate(each) for each in canary],
         accounts=[GoingNow.model_validate(as_json(each, segments_of(found))) for each in accounts],
         errors=[ErrorGiven(carrier=each.carrier, outcome=each.outcome.name.lower(), code=each.code, last=each.last,

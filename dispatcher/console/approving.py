@@ -21,7 +21,7 @@ from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.console.snapshots import Snapshots
 from dispatcher.console.waving import plain_count
-from dispatcher.going import planned_budget, planned_canary
+from dispatcher.going import planned_budget, planned_calls, planned_canary
 
 RETURNED = "returned: {reason}"
 
@@ -41,7 +41,8 @@ def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
-        doubts=doubts(campaign.text), budget=planned_budget(call.words, wave.plan),
+        doubts=doubts(campaign.text),
+        budget=[*planned_budget(call.words, wave.plan), *planned_calls(call.words, wave.plan)],
         canary=planned_canary(call.words, wave.plan),
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),

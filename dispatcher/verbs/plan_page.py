@@ -16,7 +16,7 @@ from campaigns.schedule import ZONE
 from campaigns.terms import State, Verdict
 from config.carriers import load_carriers
 from dispatcher.exclusions import LIST_NAMES
-from dispatcher.going import planned_budget, planned_canary
+from dispatcher.going import planned_budget, planned_calls, planned_canary
 from dispatcher.resending import TO_WHOM, sums
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
@@ -128,7 +128,11 @@ def _when(desk: Desk, wave: Wave) -> None:
     )
     ceiling = wave.plan["ceiling"]
     desk.say("never more than {segments} segments and {dong} dong", segments=ceiling["segments"], dong=ceiling["dong"])
-    for line in (*planned_budget(desk.words, wave.plan), *planned_canary(desk.words, wave.plan)):
+    for line in (
+        *planned_budget(desk.words, wave.plan),
+        *planned_calls(desk.words, wave.plan),
+        *planned_canary(desk.words, wave.plan),
+    ):
         desk.out.print(line)
 
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from campaigns.ledger import budgets, canaries, halts, progress, resends, shares
+from campaigns.ledger import budgets, calls, canaries, halts, progress, resends, shares
 from campaigns.ledger.progress import Complaint, Going
 from campaigns.ledger.waves import Wave
-from dispatcher.going import advice, as_json, budget_json, canary_json, say_budget, say_canary, segments_of, why_paused
+from dispatcher.going import (
+    advice,
+    as_json,
+    budget_json,
+    calls_json,
+    canary_json,
+    say_budget,
+    say_calls,
+    say_canary,
+    segments_of,
+    why_paused,
+)
 from dispatcher.resending import relation_json, say_relation
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.plan_page import carrier_names, local
@@ -26,6 +37,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         why = progress.state_reason(conn, wave.id)
         told = progress.complaints(conn, wave.id) if wave.started_at else []
         canary = canaries.standing(conn, wave.id)
+        slow = calls.of(conn, wave.id)
         budget, related = budgets.lines(conn, wave.id), resends.relations(conn, wave.id)
         stopped, at_work = halts.current(conn), set(shares.at_work(conn))
     if stopped:
@@ -40,6 +52,8 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
     names = carrier_names(house, [each.carrier for each in canary])
     for seed in canary:
         desk.out.print(say_canary(desk.words, seed, names[seed.carrier]), style=LOOKS.get(seed.state))
+    if slow:
+        desk.out.print(say_calls(desk.words, slow))
     for line in budget:
         desk.out.print(say_budget(desk.words, line), style="yellow" if line.alert else None)
     segments = segments_of(wave)
@@ -54,6 +68,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         "reason": why,
         "canary": [canary_json(seed) for seed in canary],
         "relations": [relation_json(other) for other in related],
+        "calls": calls_json(slow),
         "budget": [budget_json(line) for line in budget],
         "accounts": [as_json(each, segments) for each in found],
         "errors": [{"carrier": each.carrier, "outcome": each.outcome.name.lower(), "code": each.code,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from campaigns import wordings
 from campaigns.ledger import audiences, figures, registry, waves
+from campaigns.ledger.calls import planned as planned_calls
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
@@ -32,6 +33,8 @@ from workers.house import House
 
 SeedsFirst = Annotated[bool, typer.Option("--canary", help="seed phones first; the rest waits for a person's word")]
 Reason = Annotated[str, typer.Option(metavar="WORDS", help="why; it stands in the record")]
+
+CALLS_HELP = "the wave leaves so slowly that its hotlines are expected to get no more calls an hour"
 
 app = group("plan, approve, start, watch and stop a wave")
 
@@ -72,6 +75,10 @@ def plan(
     ] = "",
     budget: Most = None,
     daily: MostADay = None,
+    calls: Annotated[int, typer.Option("--calls-an-hour", metavar="N", help=CALLS_HELP)] = 0,
+    per: Annotated[
+        float, typer.Option("--calls-per-thousand", metavar="N", help="calls expected of 1,000 messages")
+    ] = 0,
     seeds_first: SeedsFirst = False,  # noqa: FBT002 - a switch of the command line
 ) -> None:
     """Plan and show the plan."""
@@ -84,7 +91,8 @@ def plan(
         draft = acts.draft_wave(house, definition, version, no, chosen, rehearsal=desk.rehearsal,
                                 carriers=carrier or (), areas=area or (),
                                 variant=wordings.chosen(definition, variant, language),
-                                budget=read_ceilings(budget, daily), canary=seeds_first)  # fmt: skip
+                                budget=read_ceilings(budget, daily),
+                                calls=planned_calls(calls, round(per * 100)), canary=seeds_first)  # fmt: skip
         wave = acts.plan_wave(house, draft, person.login)
         show_plan(desk, house, wave)
         say_foreseen(desk, house, wave, list(wave.plan["texts"]))

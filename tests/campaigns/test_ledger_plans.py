@@ -86,6 +86,7 @@ def mutations(draft: Draft) -> dict[str, Any]:
         "routes": {"viettel": ("sim-smpp", "sim-esms")},
         "canary_for": "0" * 64,
         "budget": {"day": {"dong": 1_000}},
+        "calls": {"most_an_hour": 1, "per_100_000": 1, "messages_an_hour": 100_000},
         "wording": {"variant": "", "use": [{"variant": "khong-dau", "carriers": ["gmobile"], "units": []}]},
     }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaigns.ledger import halts, reading, windows
+from campaigns.ledger import calls, halts, reading, windows
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Answer, Outcome, State
 from dispatcher.assemble import Site
@@ -378,3 +378,15 @@ def test_a_broken_journal_ends_the_worker_and_sends_nothing(
     asyncio.run(let_work(house, again, finished(house, wave)))
     assert not set(provider.wire) & set(again.wire)
     assert sum(counts(house, wave).values()) == 60
+
+
+def test_a_wave_leaves_as_slowly_as_its_hotlines_can_answer(house: House, started: Started) -> None:
+    """3,600 an hour: ten leave at once, then nothing for seconds, and without a flood of claims."""
+    restart.begin_sending(house)
+    wave = started(n=40, account=ACCOUNT, calls=calls.planned(36, 1_000))
+    provider = Scripted(well)
+    end = time.monotonic() + 1.2
+    asyncio.run(let_work(house, provider, lambda: time.monotonic() > end))
+    assert len(provider.wire) == 10
+    assert claims(house, wave) <= 6
+    assert counts(house, wave)[State.QUEUED] == 30
