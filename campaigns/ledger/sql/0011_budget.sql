@@ -33,7 +33,7 @@ CREATE FUNCTION budget_of(p_wave bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
 $$;
 -- By carrier: messages of which an intent stands and that were not proved to be untaken, of all days and of today, and
 -- how many still may come back. Of a message that a restore found made twice a retry may wait, so it is missing here.
--- Plan at 1 M messages: wave_count (63 rows) and batch (210 rows) are read whole; 0.3 ms.
+-- Reads the wave_count and batch rows of the wave whole, as status does, and no message.
 CREATE FUNCTION budget_used(p_wave bigint)
 RETURNS TABLE (carrier smallint, whole bigint, today bigint, open bigint, waiting bigint) LANGUAGE sql VOLATILE AS $$
     SELECT c.carrier, c.spent - coalesce(r.n, 0), c.spent - coalesce(r.n, 0) - coalesce(d.base, c.spent - coalesce(r.n, 0)),

@@ -11,7 +11,7 @@ CREATE UNIQUE INDEX wave_resend_once ON wave (parent, resend) WHERE state <> 'ca
 CREATE FUNCTION resend_states(p_kind text) RETURNS smallint[] LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE p_kind WHEN 'correction' THEN '{1,5,7}' WHEN 'failed' THEN '{10}' WHEN 'rest' THEN '{9}' END::smallint[]
 $$;
--- Plan at 1 M messages: the parent's messages are read once; for 'failed' also the parked lines of its log, once.
+-- Reads the messages of the parent once; for "failed" also its log, once. At planning and in previews only.
 CREATE FUNCTION resend_set(p_parent bigint, p_kind text) RETURNS TABLE (number_hash bytea, carrier smallint, state smallint)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -35,7 +35,7 @@ CREATE FUNCTION resend_moving(p_wave bigint) RETURNS bigint LANGUAGE sql STABLE 
 $$;
 -- Called by each intent of such a wave: whoever is not in the set now is left out, as if on a list. A late receipt may
 -- have shown that the text did not leave, or that it did; somebody who was never in the set was never to be here.
--- Plan at 1 M messages, window of 1,000: both tables by their keys; 6 ms.
+-- Both message tables by their keys, at most a window of rows.
 CREATE FUNCTION resend_leave_out(p_wave bigint, p_kind batch_kind, p_seq integer, p_want integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
