@@ -18,6 +18,16 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
             "connection."
         ),
     ),
+    "canary": (
+        (
+            "Đợt “{name}” chờ người xem tin thử trên máy mẫu của {carriers} rồi xác nhận đúng nội dung. Xem "
+            "`dispatcher wave canary {about}`."
+        ),
+        (
+            "Wave “{name}” waits for somebody to look at the seed phones of {carriers} and say that the text is "
+            "right. See `dispatcher wave canary {about}`."
+        ),
+    ),
     "closing": (
         (
             "Đợt “{name}” hết giờ gửi lúc {closes} mà còn {waiting} bản tin chưa gửi. Xem `dispatcher wave show "

@@ -8,11 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaigns.ledger import audiences, canaries, figures, registry, waves
+from campaigns.ledger import alerts, audiences, canaries, figures, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
 from campaigns.terms import Outcome, Problem
 from dispatcher import acts
+from dispatcher.assemble import Site
 from tests.cluster import APPROVER, AUTHOR, CAMPAIGN, SECOND, Planned, start
 from tests.hand import fold_all, one, open_all, right, take, tell
 from workers.house import House
@@ -169,3 +170,25 @@ def test_the_same_plan_is_the_same_wave_with_its_canary(planned: Planned) -> Non
         assert registry.get_campaign(conn, CAMPAIGN)
         with pytest.raises(Problem, match="without a canary"):
             canaries.say(conn, plain, AUTHOR, right=True)
+
+
+def test_who_waits_for_a_word_is_told_and_not_called_stalled(house: House, waiting: Wave, site: Site) -> None:
+    """Ten minutes after the start each carrier without a word is named, until it has one."""
+
+    def told() -> dict[str, str]:
+        with house.begin() as conn:
+            found = {each.kind: each.facts for each in alerts.now(conn, []) if each.about == str(waiting.id)}
+        return {kind: str(facts.get("carriers", "")) for kind, facts in found.items()}
+
+    assert told() == {}
+    with psycopg.connect(site.owner) as owner:
+        owner.execute(
+            "UPDATE wave SET started_at = now() - interval '20 min', opens_at = now() - interval '1 h',"
+            " day_opens = '00:00', day_closes = '00:00' WHERE id = %s",
+            (waiting.id,),
+        )
+    assert told() == {"canary": "viettel, vinaphone"}
+    with house.begin() as conn:
+        answer(conn, waiting, viettel=Outcome.DELIVERED, vinaphone=Outcome.ACCEPTED)
+        canaries.say(conn, waves.get(conn, waiting.id), AUTHOR, right=True, carriers=["viettel"])
+    assert told() == {"canary": "vinaphone", "stalled": ""}

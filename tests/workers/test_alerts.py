@@ -112,7 +112,8 @@ def test_a_route_that_is_stopped_and_a_carrier_that_is_down(house: House, site: 
 
 @pytest.mark.parametrize("kind", SENTENCES)
 def test_each_kind_has_its_sentence_in_both_languages(kind: str) -> None:
-    words = ["name", "accounts", "closes", "author", "account", "code", "reason", "carrier", "campaign", "deadline"]
+    words = ["name", "carriers", "accounts", "closes", "author", "account", "code", "reason", "carrier", "campaign",
+             "deadline"]  # fmt: skip
     facts = dict.fromkeys(words, "x") | dict.fromkeys(["waiting", "n", "percent", "days_left"], 12_345)
     vi, en = (sentence(Found(kind, "7", facts), language) for language in ("vi", "en"))
     assert vi != en
