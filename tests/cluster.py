@@ -70,8 +70,10 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         )
         # no receipt of a later test is for them: the same seed means the same people
         conn.execute("UPDATE wave SET started_at = started_at - interval '2 years' WHERE id = ANY(%s)", (new,))
-        # and no worker of a later test asks about what they left uncertain
-        conn.execute("UPDATE send_window SET account = 'at-rest' WHERE wave = ANY(%s)", (new,))
+        # and no worker of a later test asks about what they left uncertain, and no cap counts them
+        conn.execute(
+            "UPDATE send_window SET account = 'at-rest', at = at - interval '2 days' WHERE wave = ANY(%s)", (new,)
+        )
         conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE carrier_order SET state = 'cancelled' WHERE state <> 'cancelled'")

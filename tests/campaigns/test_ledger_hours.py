@@ -104,3 +104,17 @@ def test_what_makes_no_sense_is_told(
 ) -> None:
     with house.begin() as conn, pytest.raises(error):
         act(conn)
+
+
+@pytest.mark.parametrize("opens", [time(0), time(0, 0, 1)])
+def test_hours_until_midnight_end_there_unless_they_are_the_whole_day(house: House, opens: time) -> None:
+    """00:00 to 00:00 is every hour of every day; from a second later on, each day has an end."""
+    with house.begin() as conn:
+        row = conn.execute(
+            "SELECT hours_end('-infinity', '2999-01-01', %s, '00:00'), clock_timestamp()", (opens,)
+        ).fetchone()
+    assert row
+    end, now = row
+    local = now.astimezone(ZONE)
+    midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert end == (datetime(2999, 1, 1, tzinfo=UTC) if opens == time(0) else midnight)
