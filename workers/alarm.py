@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import psycopg
 
-from campaigns.ledger import waves
+from campaigns.ledger import progress, waves
 from campaigns.terms import State
 from workers.house import House
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 BY_ITSELF = "dispatcher"
 """Who paused, in the record, when it was nobody."""
+LAG = 60.0
+"""Seconds by which counts may lag behind what was written down, when the books were not kept for a while."""
 FAILED = (State.REFUSED, State.UNDELIVERED, State.EXPIRED)
 SETTLED = (*FAILED, State.ACCEPTED, State.DELIVERED, State.UNCERTAIN)
 # Plan at 1 M messages: wave_count of the running waves, 63 rows each; 0.1 ms.
@@ -32,6 +35,7 @@ class Mark(NamedTuple):
     settled: int
     failed: int
     uncertain: int
+    at: float  # unix time
 
 
 class Alarm:
@@ -58,13 +62,18 @@ class Alarm:
         if n < settings.auto_pause_span:
             return ""
         self._marks[wave] = now
-        for part, most, word in (
-            (now.failed - before.failed, settings.auto_pause_failed, "failed"),
-            (now.uncertain - before.uncertain, settings.auto_pause_uncertain, "uncertain"),
-        ):
-            if 100 * part > most * n:
-                return f"auto-pause: {part} of {n} {word}"
+        failed, uncertain = now.failed - before.failed, now.uncertain - before.uncertain
+        if 100 * failed > settings.auto_pause_failed * n:
+            return f"auto-pause: {failed} of {n} failed"
+        most = settings.auto_pause_uncertain * n
+        if 100 * uncertain > most and 100 * (uncertain - self._ours(wave, before)) > most:
+            return f"auto-pause: {uncertain} of {n} uncertain"
         return ""
+
+    def _ours(self, wave: int, before: Mark) -> int:
+        """How many are in doubt because a worker was killed: no reason to ask the carrier, receipts settle it."""
+        with self._house.begin() as conn:
+            return progress.crashed(conn, wave, before.at - LAG)
 
     def _pause(self, wave: int, why: str) -> bool:
         with self._house.begin() as conn:
@@ -82,6 +91,6 @@ def _counts(conn: psycopg.Connection) -> Mapping[int, Mark]:
         stops[wave] = stop_seq
     return {
         wave: Mark(stops[wave], sum(of.get(state, 0) for state in SETTLED), sum(of.get(state, 0) for state in FAILED),
-                   of.get(State.UNCERTAIN, 0))
+                   of.get(State.UNCERTAIN, 0), time.time())
         for wave, of in counts.items()
     }  # fmt: skip

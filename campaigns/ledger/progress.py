@@ -95,3 +95,14 @@ def complaints(conn: psycopg.Connection, wave: int) -> Sequence[Complaint]:
     asked = {"wave": wave, "newest": NEWEST, "bad": [each.value for each in BAD]}
     rows = conn.execute(COMPLAINTS.format(log=log_table(wave)), asked)
     return [Complaint(row[0], Outcome(row[1]), *row[2:]) for row in rows]
+
+
+def crashed(conn: psycopg.Connection, wave: int, since: float) -> int:
+    """Messages in doubt because a worker died, as written down since a unix time; asked before an auto-pause."""
+    # Plan at 1 M: chunks of the wave (400), then the log by its chunk index for those of the last minute or so
+    row = conn.execute(
+        f"SELECT count(*) FROM chunk c JOIN {log_table(wave)} l ON l.chunk = c.id"
+        " WHERE c.wave = %s AND c.at >= to_timestamp(%s) AND l.provider_code = '~crash' AND l.outcome = %s",
+        (wave, since, Outcome.UNCERTAIN),
+    ).fetchone()
+    return int(row[0]) if row else 0

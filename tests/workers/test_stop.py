@@ -10,13 +10,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaigns.ledger import halts, progress, recovery, waves
+from campaigns.ledger import halts, logbook, progress, recovery, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome, Problem, State
 from dispatcher.assemble import Site
 from dispatcher.going import advice
 from dispatcher.halting import all_halted, halted
 from dispatcher.words import speak
+from tests import hand
 from tests.cluster import APPROVER, AUTHOR, SECOND, Started
 from tests.workers.stage import ACCOUNT, Stage, stage
 from workers import sweeper
@@ -168,6 +169,23 @@ def test_a_wave_that_fails_too_often_pauses_by_itself(
         alarm.look()
         with house.begin() as conn:
             assert waves.get(conn, wave.id).state == "running"  # the next span counts
+
+
+@pytest.mark.parametrize(("code", "state"), [("~crash", "running"), ("~lost", "paused")])
+def test_the_doubt_of_our_own_crash_pauses_nothing(house: House, started: Started, code: str, state: str) -> None:
+    """A killed worker leaves what was on the wire in doubt; receipts settle it. The carrier's own silence pauses."""
+    wave = started(n=200, account=ACCOUNT)
+    house.settings = house.settings.model_copy(update={"auto_pause_span": 20, "auto_pause_uncertain": 20})
+    alarm = Alarm(house)
+    alarm.look()
+    with house.begin() as conn:
+        places = hand.open_all(conn, wave.id)
+        doubts = [(*place, "answer", Outcome.UNCERTAIN, code, "") for place in list(places.values())[:50]]
+        logbook.append(conn, wave.id, doubts)
+        hand.fold_all(conn, wave.id)
+    alarm.look()
+    with house.begin() as conn:
+        assert waves.get(conn, wave.id).state == state
 
 
 def test_the_status_of_a_running_wave(play: Stage, started: Started) -> None:
