@@ -171,7 +171,9 @@ class History:
     def renew(self, who: int) -> None:
         hand = self.hands[who]
         if hand.batch and hand.renew():
-            assert hand.batch.epoch == self.epochs[hand.batch.kind, hand.batch.seq], "an old lease renewed (I6)"
+            # right after a restore it may stand there as it did then: the incarnation keeps such a worker from sending
+            newest = self.epochs.get((hand.batch.kind, hand.batch.seq), hand.batch.epoch)
+            assert hand.batch.epoch == newest, "an old lease renewed (I6)"
 
     def stopped_beyond_its_lease(self, who: int) -> None:
         """It does not know: it goes on as before when it wakes up; meanwhile others may claim."""
