@@ -46,7 +46,10 @@ def preview(content: str, senders: Mapping[str, str], limits: Limits, class_: st
     for carrier, sender in senders.items():
         billed = limits.bill(content, carrier, class_, day)
         refused = None if billed.segments else refusal(carrier, billed)
-        found.append(Preview(carrier, sender, billed.limit.label, cut, encoding, billed, refused))
+        label = billed.limit.label
+        if content.startswith(label.strip()):  # a text that bears it already gets no second one
+            label = ""
+        found.append(Preview(carrier, sender, label, cut, encoding, billed, refused))
     return found
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from campaigns import schedule, segments, text
+from campaigns import schedule, text
 from campaigns.campaign import read_text
+from campaigns.definition import Class
 from campaigns.forecast import Forecast, Lane, forecast
+from campaigns.limits import Billed, refusal
 from campaigns.schedule import WavePlan
 from campaigns.terms import Problem
 from dispatcher.verbs.desk import Desk, desk_of
@@ -34,9 +36,13 @@ def forecast_text(
     day: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="the first day; tomorrow when nothing is said")] = "",
     hours: Annotated[str, typer.Option(metavar="HH:MM-HH:MM", help="the hours of each day")] = "08:00-20:00",
     days: Annotated[int, typer.Option(metavar="N", help="how many days the wave may take", min=1)] = 7,
+    class_: Annotated[Class, typer.Option("--class", metavar="CLASS", help="public_information")] = (
+        Class.PUBLIC_INFORMATION
+    ),
 ) -> None:  # fmt: skip
     """Print both forms side by side, by carrier."""
     from config.carriers import load_accounts, load_carriers  # noqa: PLC0415 - other verbs of `text` need none
+    from dispatcher.standards import limits  # noqa: PLC0415 - as above
 
     desk = desk_of(context)
     settings = desk.settings()
@@ -45,16 +51,27 @@ def forecast_text(
     content = text.normal(read_text(file))
     wave = _wave(day, hours, days)
     accounts = {} if price and rate else _accounts(load_accounts(settings.carriers_file), wanted)
-    found = {}
+    tables, found = limits(settings), {}
     for choice, form in (("with accents", content), ("without accents", text.unaccent(content))):
-        size = segments.measure(form).segments
-        lanes = [_lane(carrier, n, size, accounts.get(carrier), price, rate) for carrier, n in wanted.items()]
+        billed = {carrier: tables.bill(form, carrier, class_.value, wave.date) for carrier in wanted}
+        _refuse(billed)
+        lanes = [
+            _lane(carrier, n, billed[carrier].segments, accounts.get(carrier), price, rate)
+            for carrier, n in wanted.items()
+        ]
         found[choice] = forecast(lanes, schedule.windows(wave), datetime.now(UTC))
     desk.out.print(_table(desk, found, names))
     _tell(desk, found)
     desk.answer(
         forecasts={"accented": found["with accents"].as_json(), "unaccented": found["without accents"].as_json()}
     )
+
+
+def _refuse(billed: Mapping[str, Billed]) -> None:
+    """A carrier that takes no such text has no forecast. Raises Problem."""
+    refused = [refusal(carrier, each) for carrier, each in billed.items() if not each.segments]
+    if refused:
+        raise refused[0]
 
 
 def known(asked: Sequence[str], names: Collection[str]) -> list[str]:

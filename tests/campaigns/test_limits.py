@@ -109,6 +109,8 @@ def test_preview_is_the_text_byte_for_byte() -> None:
             assert each.shown() == label + MANDATED[:190]
             assert [len(part) for part in each.parts] == [67, 67, 56]
             assert (each.billed.segments, each.refusal) == (3, None)
+    [bears] = preview("[QC] Khuyến mãi", {"viettel": "X"}, LIMITS, ADS, DAY)
+    assert bears.shown() == "[QC] Khuyến mãi"
 
 
 def test_costs_name_each_character_once() -> None:

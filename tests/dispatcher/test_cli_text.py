@@ -50,6 +50,18 @@ def test_forecast_of_the_letters_province(env: dict[str, str], capsys: pytest.Ca
     assert found["accented"]["seconds"] == 210_000 * 4 / 50  # Viettel is the slowest
 
 
+def test_a_forecast_bills_by_the_carriers_table(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """68 letters with accents are one segment of public information, two of advertising: the label takes room."""
+    file = tmp_path / "text.txt"
+    file.write_text("ấ" * 68, encoding="utf-8")
+    argv = ["text", "forecast", str(file), "--recipients", "viettel=100", "--price", "300", "--rate", "50", "--json"]
+    for class_, segments in (("public_information", 100), ("advertising", 200)):
+        assert cli.run([*argv, "--class", class_], env) == 0
+        assert told(capsys)[0]["forecasts"]["accented"]["segments"] == segments
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
