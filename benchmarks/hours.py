@@ -29,7 +29,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.one_account import ACCOUNT, installation, planned_apart
+from benchmarks.one_account import ACCOUNT, installation, planned_apart, until
 from campaigns.ledger import late, people, reading, waves
 from campaigns.ledger.waves import Wave
 from campaigns.message import SENT
@@ -196,12 +196,7 @@ class Run:
             time.sleep(0.02)
 
     def _until(self, true: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while not true():
-            self.crew.watch()
-            if time.monotonic() > end:
-                raise SystemExit(f"{what} did not come")
-            time.sleep(0.05)
+        until(self.crew, true, what, PATIENCE)
 
     def _arrived(self, since: float) -> list[tuple[float, int]]:
         return [(line.at, int(line.number)) for line in read_taken(self.log) if line.at >= since]

@@ -6,8 +6,9 @@ import json
 import os
 import re
 import sys
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from config import data as shipped
 from config.settings import Settings, load
 from dispatcher import acts, assemble
 from dispatcher.assemble import Site
+from dispatcher.crew import Crew
 from workers.house import House
 
 ACCOUNT = "sim-smpp"
@@ -106,6 +108,16 @@ def _measured(text: str) -> dict[str, object]:
     found = segments.measure(text)
     return {"text": text, "sha256": sha256(text), "encoding": found.encoding,
             "units": found.units, "segments": found.segments}  # fmt: skip
+
+
+def until(hands: Crew, true: Callable[[], bool], what: str, seconds: float) -> None:
+    """Watch the processes until something is true; ends the program after so many seconds."""
+    end = time.monotonic() + seconds
+    while not true():
+        hands.watch()
+        if time.monotonic() > end:
+            raise SystemExit(f"{what} did not come")
+        time.sleep(0.02)
 
 
 def start(house: House) -> Wave:

@@ -26,7 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.one_account import planned_apart, start
+from benchmarks.one_account import planned_apart, start, until
 from campaigns.ledger import halts, people, reading, waves
 from campaigns.ledger.waves import Wave
 from campaigns.message import SENT
@@ -159,12 +159,7 @@ class Run:
             return waves.get(conn, wave.id).finished_at is not None
 
     def _until(self, true: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while not true():
-            self.crew.watch()
-            if time.monotonic() > end:
-                raise SystemExit(f"{what} did not come")
-            time.sleep(0.02)
+        until(self.crew, true, what, PATIENCE)
 
     def _judge(self, done: list[Wave]) -> dict[str, Any]:
         time.sleep(2.0)  # the last receipts

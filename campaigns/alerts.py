@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from campaigns.reports.words import figure
+
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "stalled": (
         (
             "Đợt “{name}” đứng yên hơn 10 phút trong giờ gửi, còn {waiting} bản tin (tài khoản {accounts}). Xem "
-            "`dispatcher wave show {about}`; kiểm tra tiến trình gửi và kết nối nhà mạng."
+            "`dispatcher wave status {about}`; kiểm tra tiến trình gửi và kết nối nhà mạng."
         ),
         (
             "Wave “{name}” has stood still for more than 10 minutes of its hours, {waiting} messages are left "
-            "(account {accounts}). See `dispatcher wave show {about}`; look at the workers and the carrier's "
+            "(account {accounts}). See `dispatcher wave status {about}`; look at the workers and the carrier's "
             "connection."
         ),
     ),
@@ -30,42 +32,42 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "closing": (
         (
-            "Đợt “{name}” hết giờ gửi lúc {closes} mà còn {waiting} bản tin chưa gửi. Xem `dispatcher wave show "
+            "Đợt “{name}” hết giờ gửi lúc {closes} mà còn {waiting} bản tin chưa gửi. Xem `dispatcher wave status "
             "{about}`."
         ),
         (
             "The hours of wave “{name}” end at {closes} and {waiting} messages have not left. See `dispatcher "
-            "wave show {about}`."
+            "wave status {about}`."
         ),
     ),
     "asks": (
         (
             "Đợt “{name}” lỡ giờ gửi vì hệ thống ngừng chạy: cần người quyết định gửi tiếp giờ mới hay kết thúc. "
-            "Xem `dispatcher wave show {about}`."
+            "Xem `dispatcher wave status {about}`."
         ),
         (
             "Wave “{name}” missed its hours while the system was down: a person decides on new hours or its end. "
-            "See `dispatcher wave show {about}`."
+            "See `dispatcher wave status {about}`."
         ),
     ),
     "paused": (
         (
             "Đợt “{name}” tự tạm ngưng vì quá nhiều bản tin không gửi được hoặc chưa rõ. Xem `dispatcher wave "
-            "show {about}`, rồi gửi tiếp hoặc dừng hẳn."
+            "status {about}`, rồi gửi tiếp hoặc dừng hẳn."
         ),
         (
-            "Wave “{name}” paused by itself: too many messages failed or are in doubt. See `dispatcher wave show "
+            "Wave “{name}” paused by itself: too many messages failed or are in doubt. See `dispatcher wave status "
             "{about}`, then resume or cancel."
         ),
     ),
     "budget": (
         (
             "Đợt “{name}” đã dùng {percent}% ngân sách đã duyệt; hết ngân sách thì đợt tự tạm ngưng. Xem "
-            "`dispatcher wave show {about}`."
+            "`dispatcher wave status {about}`."
         ),
         (
             "Wave “{name}” has used {percent}% of its approved budget; at its end it pauses by itself. See "
-            "`dispatcher wave show {about}`."
+            "`dispatcher wave status {about}`."
         ),
     ),
     "approval": (
@@ -149,7 +151,6 @@ class Alert(NamedTuple):
 def sentence(found: Found | Alert, language: str) -> str:
     """What happened and what to do, in one of the two languages."""
     template = SENTENCES[found.kind][0 if language == "vi" else 1]
-    mark = "." if language == "vi" else ","
-    facts = {name: f"{value:,}".replace(",", mark) if isinstance(value, int) else value
-             for name, value in found.facts.items()}  # fmt: skip
+    write = figure if language == "vi" else "{:,}".format
+    facts = {name: write(value) if isinstance(value, int) else value for name, value in found.facts.items()}
     return template.format(about=found.about, **facts)

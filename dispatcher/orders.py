@@ -20,7 +20,7 @@ from campaigns.ledger import returns as stored
 from campaigns.ledger.orders import Order
 from campaigns.ledger.people import Person
 from campaigns.ledger.returns import Arrival, Version
-from campaigns.order import Standing, Terms, make_plan, standing
+from campaigns.order import Standing, Terms, make_plan
 from campaigns.reports.reminder import reminder
 from campaigns.reports.words import HANOI, local, short_day
 from campaigns.return_checks import check
@@ -320,8 +320,7 @@ class Look:
 def look(conn: psycopg.Connection, order: Order, now: datetime | None = None) -> Look:
     """An order as the list shows it."""
     today = local(now or datetime.now(UTC)).date()
-    issued = local(order.issued_at).date() if order.issued_at else None
-    return Look(order, standing(order.state, order.plan.deadline, issued, today), stored.latest(conn, order.id))
+    return Look(order, orders.stands(order, today), stored.latest(conn, order.id))
 
 
 def looks(house: House, campaign: str = "", now: datetime | None = None) -> list[Look]:

@@ -12,7 +12,6 @@ import psycopg
 
 from campaigns.alerts import Alert, Found, sentence
 from campaigns.ledger import alerts, orders
-from campaigns.order import standing
 from campaigns.reports.words import local, short_day
 from providers import catalog
 from workers import outlets
@@ -94,8 +93,7 @@ def _orders(conn: psycopg.Connection) -> list[Found]:
     today = local(datetime.now(UTC)).date()
     found = []
     for order in orders.all_orders(conn):
-        issued = local(order.issued_at).date() if order.issued_at else None
-        stands = standing(order.state, order.plan.deadline, issued, today)
+        stands = orders.stands(order, today)
         if stands.chase:
             facts = {"carrier": order.plan.carrier_name, "campaign": order.plan.campaign,
                      "deadline": short_day(order.plan.deadline), "days_left": stands.days_left}  # fmt: skip

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 
 from campaigns.ledger import orders
 from campaigns.ledger.orders import Order
-from campaigns.order import standing
 from campaigns.reports.words import local
 from workers.house import House
 
@@ -33,8 +32,7 @@ class Chaser:
 
 def _name(order: Order, today: date) -> bool:
     """Write its line where it is to be reminded; whether it was."""
-    issued = local(order.issued_at).date() if order.issued_at else None
-    stands = standing(order.state, order.plan.deadline, issued, today)
+    stands = orders.stands(order, today)
     if stands.chase:
         log.warning(
             "order %s: %s is to be reminded, figures due %s, %d days left%s; see `dispatcher order remind`",

@@ -11,9 +11,9 @@ from campaigns.alerts import Alert, Found
 
 COLUMNS = "id, kind, about, facts, began_at, ended_at"
 FIRST, MOST = 30, 3_600
-"""Seconds before a outlet that failed is tried again, doubled each time, and at most."""
+"""Seconds before an outlet that failed is tried again, doubled each time, and at most."""
 TRIES = 20
-"""Then a outlet is left alone with this alert: about twelve hours."""
+"""Then an outlet is left alone with this alert: about twelve hours."""
 
 
 def now(conn: psycopg.Connection, with_receipts: Sequence[str]) -> list[Found]:
@@ -55,13 +55,11 @@ def test(conn: psycopg.Connection, outlets: Sequence[str]) -> int:
 
 
 def _tell(conn: psycopg.Connection, alert: int, outlets: Sequence[str]) -> None:
-    conn.execute(
-        "INSERT INTO alert_message (alert, outlet) SELECT %s, unnest(%s::text[])", (alert, list(outlets))
-    )  # fmt: skip
+    conn.execute("INSERT INTO alert_message (alert, outlet) SELECT %s, unnest(%s::text[])", (alert, list(outlets)))
 
 
 def claim(conn: psycopg.Connection, outlet: str) -> list[Alert]:
-    """What is to be told by a outlet now; each try pushes the next one away, whatever becomes of this one."""
+    """What is to be told by an outlet now; each try pushes the next one away, whatever becomes of this one."""
     rows = conn.execute(
         "WITH due AS (SELECT alert FROM alert_message WHERE outlet = %(outlet)s AND told_at IS NULL"
         " AND next_try <= now() AND tries < %(tries)s ORDER BY alert LIMIT 50 FOR UPDATE SKIP LOCKED)"

@@ -13,7 +13,8 @@ import psycopg
 from campaigns.canonical import canonical
 from campaigns.ledger import people
 from campaigns.ledger.names import new_id
-from campaigns.order import ACTS, OPEN, TRANSITIONS, OrderPlan, OrderState, plan_from_json
+from campaigns.order import ACTS, OPEN, TRANSITIONS, OrderPlan, OrderState, Standing, plan_from_json, standing
+from campaigns.schedule import ZONE
 from campaigns.terms import Absent, Problem
 
 O = OrderState  # noqa: E741 - as in campaigns/order.py
@@ -41,6 +42,12 @@ SELECT o.id, o.author, o.state::text, o.plan, o.plan_hash, o.approvals_due, o.dr
     coalesce(e.details ->> 'number', ''), (e.details ->> 'date')::date, e.at
 FROM carrier_order o LEFT JOIN order_event e ON e.order_id = o.id AND e.act = 'issue'
 """
+
+
+def stands(order: Order, today: date) -> Standing:
+    """How an order stands on a day of the province's calendar."""
+    issued = order.issued_at.astimezone(ZONE).date() if order.issued_at else None
+    return standing(order.state, order.plan.deadline, issued, today)
 
 
 def get(conn: psycopg.Connection, order: int) -> Order:

@@ -15,31 +15,22 @@ from campaigns.ledger.people import Person
 from dispatcher import acts, tags
 from dispatcher.api.errors import NotReadable
 from dispatcher.api.shapes import AudienceGiven, FileGiven, Given, IdInPath
-from dispatcher.api.upload import Room, received
+from dispatcher.api.upload import Room, file, form, received
 from dispatcher.auth import HouseOf, Reader, Writer
 from workers.house import House
 
 router = APIRouter(prefix="/audiences", tags=["audiences"])
 
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["campaign", "file"],
-                    "properties": {
-                        "campaign": {"type": "string", "example": "20-BCD-2024"},
-                        "name": {"type": "string", "description": "For people; the file's name when left out."},
-                        "seeds": {"type": "string", "enum": ["true"], "description": "Our own phones, texted first."},
-                        "file": {"type": "string", "format": "binary", "description": "CSV or XLSX with a heading."},
-                    },
-                }
-            }
-        },
-    }
-}
+FORM = form(
+    {
+        "campaign": {"type": "string", "example": "20-BCD-2024"},
+        "name": {"type": "string", "description": "For people; the file's name when left out."},
+        "seeds": {"type": "string", "enum": ["true"], "description": "Our own phones, texted first."},
+        "file": file("CSV or XLSX with a heading."),
+    },
+    "campaign",
+    "file",
+)
 
 
 class TagGiven(Given):

@@ -15,31 +15,18 @@ from campaigns.ledger.people import Person
 from dispatcher import acts, exclusions
 from dispatcher.api.errors import NotReadable, language
 from dispatcher.api.shapes import Given
-from dispatcher.api.upload import Room, received
+from dispatcher.api.upload import Room, file, form, received
 from dispatcher.auth import HouseOf, Reader, Writer
 from dispatcher.words import speak
 
 router = APIRouter(prefix="/exclusions", tags=["exclusions"])
 
 ListName = Annotated[str, InPath(pattern=f"^({'|'.join(LISTS)})$", examples=["request"])]
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "CSV or XLSX with a heading."},
-                        "column": {"type": "string", "description": "Of the numbers; guessed when left out."},
-                        "sheet": {"type": "string", "description": "Of a workbook with several."},
-                    },
-                }
-            }
-        },
-    }
-}
+FORM = form({
+    "file": file("CSV or XLSX with a heading."),
+    "column": {"type": "string", "description": "Of the numbers; guessed when left out."},
+    "sheet": {"type": "string", "description": "Of a workbook with several."},
+})  # fmt: skip
 
 
 class ListGiven(Given):

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Request
 
 from campaigns import letter, proposals
 from dispatcher.api.errors import NotReadable
 from dispatcher.api.shapes import ProposalGiven
-from dispatcher.api.upload import Room, received
+from dispatcher.api.upload import Room, file, form, received
 from dispatcher.auth import HouseOf, Writer
 
 router = APIRouter(prefix="/letters", tags=["letters"])
 MOST_BYTES = letter.MOST_BYTES
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "Text, .docx, or PDF with text."}
-                    },
-                }
-            },
-            "text/plain": {"schema": {"type": "string", "description": "The letter, pasted; UTF-8."}},
-        },
-    }
+FORM = form({"file": file("Text, .docx, or PDF with text.")})
+FORM["requestBody"]["content"]["text/plain"] = {
+    "schema": {"type": "string", "description": "The letter, pasted; UTF-8."}
 }
 
 

@@ -21,7 +21,7 @@ from dispatcher import orders as acts
 from dispatcher.api.errors import NotReadable
 from dispatcher.api.papers import sent
 from dispatcher.api.shapes import Given, GivenId, IdInPath, Line, Name, Taken
-from dispatcher.api.upload import Room, received
+from dispatcher.api.upload import Room, file, form, received
 from dispatcher.auth import Approver, HouseOf, Reader, Starter, Writer
 from dispatcher.orders import Incoming, Look
 from workers.house import House
@@ -269,25 +269,9 @@ def take_return(
     return version_given(version)
 
 
-UPLOAD: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "paper": {"type": "string", "format": "binary", "description": "The signed paper."},
-                        "document": {"type": "string"},
-                        "method": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}
+UPLOAD = form({
+    "file": file(), "paper": file("The signed paper."), "document": {"type": "string"}, "method": {"type": "string"},
+})  # fmt: skip
 
 
 @router.post("/{order}/forms", responses={201: {"model": VersionGiven}}, openapi_extra=UPLOAD)

@@ -6,11 +6,11 @@ import asyncio
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -29,6 +29,17 @@ FIELD_BYTES = 1000
 FRAME_BYTES = 65_536
 """For headings and small fields beside the file."""
 PARTS = 8
+
+
+def form(fields: Mapping[str, Mapping[str, Any]], *required: str) -> dict[str, Any]:
+    """What OpenAPI says of a multipart form, which these routes read themselves; `required` fields, or the file."""
+    schema = {"type": "object", "required": list(required or ("file",)), "properties": dict(fields)}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def file(description: str = "") -> dict[str, str]:
+    """A file in such a form."""
+    return {"type": "string", "format": "binary"} | ({"description": description} if description else {})
 
 
 @dataclass(slots=True)

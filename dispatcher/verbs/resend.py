@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from dispatcher import resending
@@ -33,15 +34,21 @@ def correct(
     """Show whom it would reach and a text to begin with; plan it once there is a text."""
     desk = desk_of(context)
     with desk.house() as house:
-        person = desk.person(house, login, "write")
-        with house.begin() as conn:
-            found = find_wave(conn, wave)
-        if stop and (told := resending.stop_for_good(house, found.id, "correction", person, reason)):
-            say_halted(desk, found.name, told)
+        person, found = _begun(desk, house, wave, login, "correction", reason if stop else None)
         if not words:
             _offer(desk, house, found)
             return
         _planned(desk, house, resending.plan(house, found.id, "correction", person, words))
+
+
+def _begun(desk: Desk, house: House, wave: str, login: str, to: str, reason: str | None) -> tuple[Person, Wave]:
+    """Who acts on which wave; stopped for good first, for this reason, where one is given."""
+    person = desk.person(house, login, "write")
+    with house.begin() as conn:
+        found = find_wave(conn, wave)
+    if reason is not None and (told := resending.stop_for_good(house, found.id, to, person, reason)):
+        say_halted(desk, found.name, told)
+    return person, found
 
 
 def _offer(desk: Desk, house: House, found: Wave) -> None:
@@ -71,11 +78,7 @@ def resend(
     if to not in {"failed", "rest"}:
         raise Problem("{value} is nobody: say --to failed or --to rest", value=to)
     with desk.house() as house:
-        person = desk.person(house, login, "write")
-        with house.begin() as conn:
-            found = find_wave(conn, wave)
-        if stop and (told := resending.stop_for_good(house, found.id, to, person, reason)):
-            say_halted(desk, found.name, told)
+        person, found = _begun(desk, house, wave, login, to, reason if stop else None)
         _planned(desk, house, resending.plan(house, found.id, to, person))
 
 

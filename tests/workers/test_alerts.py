@@ -7,6 +7,7 @@ import email.policy
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import socket
 from dataclasses import replace
@@ -119,6 +120,11 @@ def test_each_kind_has_its_sentence_in_both_languages(kind: str) -> None:
     assert vi != en
     assert "{" not in vi + en
     assert "12,345" not in vi
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`dispatcher ([a-z ]+?)(?: \{\w+\})?`", str(SENTENCES)))))
+def test_what_an_alert_says_to_do_can_be_done(command: str) -> None:
+    assert cli.run([*command.split(), "--help"], {"DISPATCHER_LANG": "vi"}) == 0
 
 
 # -- who is told -------------------------------------------------------------------------------------------------------

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from campaigns.ledger import budgets, progress, waves
 from campaigns.terms import State
-from dispatcher.assemble import Site
 from tests.cluster import APPROVER, AUTHOR, Started
-from tests.workers.stage import ACCOUNT, Stage, stage
-from workers.house import House
+from tests.workers.stage import ACCOUNT, Stage
 
 SENT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def test_a_wave_stops_at_its_budget_and_goes_on_with_another_one(play: Stage, started: Started) -> None:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from campaigns.ledger import canaries
 from campaigns.terms import State
-from dispatcher.assemble import Site
 from tests.campaigns.test_ledger_canary import seed
 from tests.cluster import AUTHOR, Started
-from tests.workers.stage import ACCOUNT, Stage, stage
-from workers.house import House
+from tests.workers.stage import ACCOUNT, Stage
 
 SENT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def test_only_seed_phones_get_the_text_until_somebody_has_looked(play: Stage, started: Started) -> None:

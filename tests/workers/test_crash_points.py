@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
 from dispatcher import assemble
-from dispatcher.assemble import Site
 from dispatcher.truths import compare
 from tests.cluster import Started
-from tests.workers.stage import ACCOUNT, Stage, exit_code, fork, stage
+from tests.workers.stage import ACCOUNT, Stage, exit_code, fork
 from workers import sweeper
 from workers.books import Books
-from workers.house import House
 from workers.queues import queue, send_queue
 
 SENT = {State.ACCEPTED, State.UNDELIVERED, State.DELIVERED}
@@ -43,12 +39,6 @@ POINTS = [
     ("I8", "C11:5", IN_DOUBT),  # a receipt is read, not kept, not answered
     ("I8", "C12:5", IN_DOUBT),  # kept, not answered
 ]
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def dead(pid: int) -> bool:

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,21 +19,13 @@ import redis
 from campaigns.ledger.reading import Numbers
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
-from dispatcher.assemble import Site
 from dispatcher.truths import compare
 from tests.cluster import Started
-from tests.workers.stage import ACCOUNT, Stage, exit_code, fork, stage, wait_for
+from tests.workers.stage import ACCOUNT, Stage, exit_code, fork, wait_for
 from workers import sweeper
-from workers.house import House
 from workers.queues import queue, ring_account, send_queue
 
 SENT = {State.ACCEPTED, State.UNDELIVERED, State.DELIVERED}
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def sound(play: Stage, wave: Wave) -> bool:

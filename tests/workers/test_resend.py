@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from campaigns.ledger import resends, waves
 from campaigns.terms import Problem, State
 from dispatcher import resending
-from dispatcher.assemble import Site
 from tests.cluster import AUTHOR, Started, start
-from tests.workers.stage import ACCOUNT, Stage, stage
-from workers.house import House
+from tests.workers.stage import ACCOUNT, Stage
 
 SENT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def test_a_stopped_wave_is_corrected_for_whom_it_reached_and_nobody_else(play: Stage, started: Started) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,20 +12,12 @@ from campaigns.ledger import waves
 from campaigns.ledger.unrest import unrest
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
-from dispatcher.assemble import Site
 from dispatcher.truths import compare
 from tests.cluster import Started
-from tests.workers.stage import ACCOUNT, Stage, stage
+from tests.workers.stage import ACCOUNT, Stage
 from workers import sender
-from workers.house import House
 
 SENT = {State.ACCEPTED, State.UNDELIVERED, State.DELIVERED}
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def sound(play: Stage, wave: Wave) -> bool:

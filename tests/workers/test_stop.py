@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,24 +11,17 @@ import pytest
 from campaigns.ledger import halts, logbook, progress, recovery, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome, Problem, State
-from dispatcher.assemble import Site
 from dispatcher.going import advice
 from dispatcher.halting import all_halted, halted
 from dispatcher.words import speak
 from tests import hand
 from tests.cluster import APPROVER, AUTHOR, SECOND, Started
-from tests.workers.stage import ACCOUNT, Stage, stage
+from tests.workers.stage import ACCOUNT, Stage
 from workers import sweeper
 from workers.alarm import Alarm
 from workers.house import House
 
 SENT = (State.ACCEPTED, State.UNDELIVERED, State.DELIVERED)
-
-
-@pytest.fixture
-def play(site: Site, house: House, tmp_path: Path) -> Iterator[Stage]:
-    with stage(site, house, tmp_path) as made:
-        yield made
 
 
 def _quiet(play: Stage, before: int) -> int:

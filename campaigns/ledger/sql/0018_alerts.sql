@@ -1,7 +1,8 @@
--- Alerts know canaries: a wave that waits for one is not stalled, and somebody is told to look at the seed phones.
+-- What people must be told (tables: 0014_alerts.sql). A wave that waits for its canary is not stalled: somebody is told to
+-- look at the seed phones.
 
 -- Everything that people must be told now. `p_receipts`: accounts whose carriers promise receipts.
-CREATE OR REPLACE FUNCTION alerts_now(p_receipts text[]) RETURNS TABLE (kind text, about text, facts jsonb) LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION alerts_now(p_receipts text[]) RETURNS TABLE (kind text, about text, facts jsonb) LANGUAGE sql VOLATILE AS $$
     -- hours are open, something is due, nobody stopped it, and for ten minutes no window was made
     SELECT 'stalled', w.id::text, jsonb_build_object('name', w.name, 'waiting', b.n, 'accounts', b.accounts)
     FROM wave w, LATERAL (SELECT sum(hi - cursor)::bigint AS n, array_to_string(array_agg(DISTINCT account), ', ') AS accounts

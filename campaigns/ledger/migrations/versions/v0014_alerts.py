@@ -11,5 +11,5 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
-    """Two tables and the function that finds everything at once."""
+    """Two tables; what finds everything at once came with 0018."""
     run_sql_file(op.get_bind(), "0014_alerts.sql")

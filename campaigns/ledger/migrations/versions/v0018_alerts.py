@@ -1,4 +1,4 @@
-"""Alerts know canaries."""
+"""What people must be told, canaries too."""
 
 from __future__ import annotations
 
