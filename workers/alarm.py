@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 import psycopg
 
-from campaigns.ledger import progress, waves
+from campaigns.ledger import people, progress, waves
 from campaigns.terms import State
 from workers.house import House
 
 log = logging.getLogger(__name__)
 
-BY_ITSELF = "dispatcher"
-"""Who paused, in the record, when it was nobody."""
 LAG = 60.0
 """Seconds by which counts may lag behind what was written down, when the books were not kept for a while."""
 FAILED = (State.REFUSED, State.UNDELIVERED, State.EXPIRED)
@@ -78,7 +76,7 @@ class Alarm:
     def _pause(self, wave: int, why: str) -> bool:
         with self._house.begin() as conn:
             conn.execute("SET LOCAL lock_timeout = '1s'")
-            waves.move(conn, wave, BY_ITSELF, "pause", why)
+            waves.move(conn, wave, people.BY_ITSELF, "pause", why)
         log.error("wave %s pauses by itself: %s", wave, why)
         return True
 

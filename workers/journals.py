@@ -15,7 +15,7 @@ from typing import BinaryIO
 import psycopg
 
 from campaigns.ledger import logbook, recovery
-from campaigns.ledger.logbook import Line
+from campaigns.ledger.logbook import CRASH, Line
 from campaigns.ledger.recovery import OpenWindow, Recovered
 from campaigns.terms import Answer, Outcome
 from workers import journal
@@ -188,9 +188,9 @@ def _lines(window: OpenWindow, told: Told | None, *, proof: bool) -> list[Line]:
             answer = heard[idx]
             lines.append((window.id, idx, "answer", answer.outcome, answer.code, answer.provider_ref))
         elif idx in sent or not proof:
-            lines.append((window.id, idx, "answer", Outcome.UNCERTAIN, "~crash", ""))
+            lines.append((window.id, idx, "answer", Outcome.UNCERTAIN, CRASH, ""))
         else:
-            lines.append((window.id, idx, "closed", Outcome.NOT_SENT, "~crash", ""))
+            lines.append((window.id, idx, "closed", Outcome.NOT_SENT, CRASH, ""))
     return lines
 
 
@@ -216,7 +216,7 @@ def _import_again(conn: psycopg.Connection, sealed: Sealed) -> None:
     lines: dict[int, list[Line]] = {}
     for (window, idx), said in sealed.again.items():
         if window in waves and (said is None or said.outcome >= Outcome.ACCEPTED):
-            _, outcome, code, ref = said or Answer(idx, Outcome.UNCERTAIN, "~crash", "")
+            _, outcome, code, ref = said or Answer(idx, Outcome.UNCERTAIN, CRASH, "")
             lines.setdefault(waves[window], []).append((window, idx, "look-up", outcome, code, ref))
     for wave, rows in lines.items():
         logbook.append(conn, wave, rows)

@@ -17,8 +17,6 @@ from campaigns.ledger import people
 from campaigns.ledger.waves import Wave, get
 from campaigns.terms import Problem
 
-BY_ITSELF = "dispatcher"
-"""Who asks, in the record."""
 TOO_LATE = "too late"
 """The reason of such a pause, as the ledger has it; faces say it in the reader's language."""
 
@@ -50,7 +48,7 @@ def ask(conn: psycopg.Connection) -> list[int]:
     """Waves that ask from now on, instead of ending."""
     found = conn.execute(ASK, {"why": TOO_LATE}).fetchall()
     for wave, closed, missed in found:
-        people.record(conn, BY_ITSELF, "wave.ask", str(wave), closed=closed.isoformat(),
+        people.record(conn, people.BY_ITSELF, "wave.ask", str(wave), closed=closed.isoformat(),
                       missed=str(missed))  # fmt: skip
     return [int(wave) for wave, *_ in found]
 

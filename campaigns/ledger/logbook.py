@@ -17,6 +17,8 @@ Told = tuple[int, Sequence[str]]
 
 _UNSAFE = str.maketrans({"\\": "/", " ": "\\ ", "\t": "\\ ", "\n": "\\ ", "\r": "\\ ", "\0": "\\ "})
 CODE_MAX = 120
+CRASH = "~crash"
+"""The code of what a dead worker left: in doubt where it may have left, given back where it did not (also in sql/)."""
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7")
 
 

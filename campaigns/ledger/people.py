@@ -81,6 +81,10 @@ def approvers(conn: psycopg.Connection, *not_these: str | None) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+BY_ITSELF = "dispatcher"
+"""The record's person where the program acted by itself."""
+
+
 def record(conn: psycopg.Connection, person: str, act: str, subject: str, **details: Any) -> None:
     """Write what somebody did into the audit log; never with a phone number in it."""
     conn.execute(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from campaigns.ledger.logbook import CRASH
 from campaigns.ledger.names import log_table
 from campaigns.terms import Outcome
 
@@ -102,7 +103,7 @@ def crashed(conn: psycopg.Connection, wave: int, since: float) -> int:
     # Plan at 1 M: chunks of the wave (400), then the log by its chunk index for those of the last minute or so
     row = conn.execute(
         f"SELECT count(*) FROM chunk c JOIN {log_table(wave)} l ON l.chunk = c.id"
-        " WHERE c.wave = %s AND c.at >= to_timestamp(%s) AND l.provider_code = '~crash' AND l.outcome = %s",
-        (wave, since, Outcome.UNCERTAIN),
+        " WHERE c.wave = %s AND c.at >= to_timestamp(%s) AND l.provider_code = %s AND l.outcome = %s",
+        (wave, since, CRASH, Outcome.UNCERTAIN),
     ).fetchone()
     return int(row[0]) if row else 0

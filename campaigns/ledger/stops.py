@@ -13,9 +13,6 @@ import psycopg
 from campaigns.ledger import people
 from campaigns.terms import Problem
 
-BY_ITSELF = "dispatcher"
-"""The record's person where the program acted by itself."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -61,7 +58,7 @@ async def note(conn: psycopg.AsyncConnection[Any], act: str, subject: str, **det
     """Into the record, in the name of the program."""
     await conn.execute(
         "INSERT INTO audit (person, act, subject, details) VALUES (%s, %s, %s, %s)",
-        (BY_ITSELF, act, subject, json.dumps(details, ensure_ascii=False)),
+        (people.BY_ITSELF, act, subject, json.dumps(details, ensure_ascii=False)),
     )
 
 
@@ -103,7 +100,7 @@ def fail_over(conn: psycopg.Connection, after: float) -> list[Moved]:
     resting = [row[0] for row in conn.execute(RESTING, (after,))]
     moved = [Moved(*row) for row in conn.execute("SELECT * FROM fail_over(%s)", (resting,)).fetchall()]
     for each in moved:
-        people.record(conn, BY_ITSELF, "failover", str(each.wave), carrier=each.carrier, was=each.was,
+        people.record(conn, people.BY_ITSELF, "failover", str(each.wave), carrier=each.carrier, was=each.was,
                       became=each.became, messages=each.messages)  # fmt: skip
     return moved
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from campaigns.ledger.logbook import CRASH
 from campaigns.ledger.waves import Wave
 from campaigns.message import SENT
 from campaigns.terms import Outcome, State
@@ -52,7 +53,7 @@ class Case:
         """Messages that stay unknown, by what made them so: a crash, or the network and the carriers."""
         codes = {line.no: line.code for line in self.ledger.lines if line.outcome == Outcome.UNCERTAIN}
         unknown = [no for no, n in self.ledger.numbers.items() if self.ledger.states[n] is State.UNCERTAIN]
-        by_crash = sum(1 for no in unknown if codes.get(no) == "~crash")
+        by_crash = sum(1 for no in unknown if codes.get(no) == CRASH)
         return {"crash": by_crash, "network": len(unknown) - by_crash}
 
     @property

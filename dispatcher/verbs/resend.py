@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from campaigns.ledger import resends
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
@@ -34,11 +35,11 @@ def correct(
     """Show whom it would reach and a text to begin with; plan it once there is a text."""
     desk = desk_of(context)
     with desk.house() as house:
-        person, found = _begun(desk, house, wave, login, "correction", reason if stop else None)
+        person, found = _begun(desk, house, wave, login, resends.CORRECTION, reason if stop else None)
         if not words:
             _offer(desk, house, found)
             return
-        _planned(desk, house, resending.plan(house, found.id, "correction", person, words))
+        _planned(desk, house, resending.plan(house, found.id, resends.CORRECTION, person, words))
 
 
 def _begun(desk: Desk, house: House, wave: str, login: str, to: str, reason: str | None) -> tuple[Person, Wave]:
