@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -35,7 +35,13 @@ PLAIN = {  # these names are everybody's, or shorter than the rule would make th
     "language": "DISPATCHER_LANG",
 }
 SECRETS = ("database_url", "database_owner_url", "redis_url", "alert_mail_server", "alert_webhook", "alert_webhook_key")
-LISTS = ("look_ups", "alert_mail_to")
+PROXIES_MOST = 65_536
+"""Addresses of one trusted network: 0.0.0.0/0 would believe everybody."""
+OPEN_TO_ALL = (
+    "listen_host = {host} is reachable from outside; set tls_certificate and tls_key, or name the proxy before it in"
+    " trusted_proxies, or listen on 127.0.0.1"
+)
+LISTS = ("look_ups", "alert_mail_to", "trusted_proxies")
 NOT_OURS = (
     "DISPATCHER_KEY",  # a person's key, read by the command line and kept nowhere
     # docker-compose.yml's own, which a shell may hold beside ours
@@ -61,10 +67,11 @@ class Settings(BaseModel):
     redis_url: Secret = None  # a doorbell: losing it costs seconds, never a message
 
     # How we are reached
-    listen_host: str = "127.0.0.1"  # another address needs TLS: keys and approvals travel here
+    listen_host: str = "127.0.0.1"  # another address needs TLS or a named proxy: keys and approvals travel here
     listen_port: Port = 8710  # 0: any free one
     tls_certificate: Path | None = None  # PEM
     tls_key: Path | None = None  # PEM
+    trusted_proxies: tuple[str, ...] = ()  # addresses or small networks; only their X-Forwarded-... are believed
     public_url: str = ""  # as carriers reach us, for receipts and their signatures; "": the listening address
     language: Literal["vi", "en"] = "vi"  # of pages and papers; the people who approve read Vietnamese
 
@@ -160,7 +167,7 @@ def _environment(env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]
         if name in files and text:
             given[files[name]] = _secret(name, text, env, _variable(files[name]))
         elif name in names and text:
-            given[names[name]] = text.split(",") if names[name] in LISTS else text
+            given[names[name]] = [each.strip() for each in text.split(",")] if names[name] in LISTS else text
         elif name.startswith(PREFIX) and name not in (*names, *NOT_OURS):
             raise _unknown("environment", name, names)
     return given, dict.fromkeys(given, "environment")
@@ -241,11 +248,9 @@ def _checked(settings: Settings) -> Settings:
     """What no single field can say."""
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise Problem("tls_certificate and tls_key belong together; set both or neither")
-    if settings.tls_key is None and not _loopback(settings.listen_host):
-        raise Problem(
-            "listen_host = {host} is reachable from outside; set tls_certificate and tls_key, or listen on 127.0.0.1",
-            host=settings.listen_host,
-        )
+    proxies(settings.trusted_proxies)
+    if unguarded(settings, settings.listen_host):
+        raise Problem(OPEN_TO_ALL, host=settings.listen_host)
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise Problem("public_url = {value} must begin with https:// (or http:// on this machine)",
                       value=settings.public_url)  # fmt: skip
@@ -266,7 +271,28 @@ def _check_outlets(settings: Settings) -> None:
         raise Problem("alert_webhook must begin with https://; http:// only inside this network, with alert_private")
 
 
-def _loopback(host: str) -> bool:
+def proxies(written: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The addresses whose word about a caller is believed. Raises config.problem.Problem for what names a crowd."""
+    found = []
+    for each in written:
+        try:
+            network = ip_network(each.strip())
+        except ValueError:
+            network = None
+        if network is None or network.num_addresses > PROXIES_MOST:
+            raise Problem("trusted_proxies: {value} must be an address, or a network of at most {most} addresses",
+                          value=each, most=PROXIES_MOST)  # fmt: skip
+        found.append(network)
+    return tuple(found)
+
+
+def unguarded(settings: Settings, host: str) -> bool:
+    """Whether this address can be reached from outside with neither a certificate of ours nor a named proxy."""
+    return settings.tls_key is None and not settings.trusted_proxies and not loopback(host)
+
+
+def loopback(host: str) -> bool:
+    """Whether an address is of this machine only."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

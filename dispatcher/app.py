@@ -8,14 +8,15 @@ import logging
 import shutil
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from config import logs
 from config.problem import Problem
+from config.settings import OPEN_TO_ALL, unguarded
 from dispatcher import assemble
 from dispatcher.assemble import Site
 from dispatcher.callbacks import TAKEN, Receive, Receiver, Scope, Send
+from dispatcher.proxy import through
 from workers.house import House
 
 if TYPE_CHECKING:
@@ -161,11 +162,8 @@ def serve(
 
 def listen(site: Site, host: str, port: int) -> socket.socket:
     """A socket of ours on this address; the refusal comes now and not when half is started."""
-    if site.settings.tls_key is None and not _stays_here(host):
-        raise Problem(
-            "listen_host = {host} is reachable from outside; set tls_certificate and tls_key, or listen on 127.0.0.1",
-            host=host,
-        )
+    if unguarded(site.settings, host):
+        raise Problem(OPEN_TO_ALL, host=host)
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
@@ -179,15 +177,8 @@ def listen(site: Site, host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _stays_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def server(front: Front, *, ready: Callable[[int], None] | None = None) -> uvicorn.Server:
-    """The server of an application; addresses are those of the connection, no header is believed about them."""
+    """The server of an application; addresses are those of the connection, or told by a proxy that is named."""
     import uvicorn  # noqa: PLC0415 - 0.1 s that building an application needs not
 
     class Server(uvicorn.Server):
@@ -203,7 +194,8 @@ def server(front: Front, *, ready: Callable[[int], None] | None = None) -> uvico
     logging.getLogger("uvicorn.access").disabled = True  # its lines hold whole paths: secrets of ours stand in some
     return Server(
         uvicorn.Config(
-            front, lifespan="on", interface="asgi3", ws="none", log_config=None, access_log=False, proxy_headers=False,
+            through(front, settings),
+            lifespan="on", interface="asgi3", ws="none", log_config=None, access_log=False, proxy_headers=False,
             server_header=False, limit_concurrency=OPEN_CALLS, timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=LAST_CALLS, ssl_certfile=settings.tls_certificate, ssl_keyfile=settings.tls_key,
         )

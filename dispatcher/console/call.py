@@ -51,7 +51,7 @@ class Call:
 
     @property
     def address(self) -> str:
-        """Of the connection; no header is believed about it."""
+        """Of the caller: of the connection, or as a named proxy tells it (dispatcher/proxy.py)."""
         return self.request.client.host if self.request.client else ""
 
     @property
