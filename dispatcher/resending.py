@@ -11,6 +11,7 @@ from campaigns import segments, text
 from campaigns.definition import Campaign, variants
 from campaigns.ledger import registry, resends, waves
 from campaigns.ledger.people import Person
+from campaigns.ledger.plans import Draft
 from campaigns.ledger.resends import Chosen, Relation
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
@@ -32,21 +33,22 @@ TO_WHOM = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a correction would be now."""
+    """What a later wave would be now."""
 
     wave: Wave
     chosen: Chosen
-    text: str  # to begin with
+    text: str  # of a correction to begin with; of the others the one that goes out
 
 
-def offer(house: House, wave: int) -> Offer:
-    """Whom a correction of a wave would reach now, and a text to begin with; plans nothing."""
+def offer(house: House, wave: int, kind: str = resends.CORRECTION) -> Offer:
+    """Whom a later wave of a kind would reach now, and its text; plans nothing."""
     with house.begin() as conn:
         found = waves.get(conn, wave)
         if found.text is None:
             raise Problem("{wave} was never started: nobody got its text", wave=found.name)
         campaign, _ = registry.get_campaign(conn, found.campaign, found.version)
-        return Offer(found, resends.counted(conn, wave, resends.CORRECTION), prefilled(campaign, found))
+        text = prefilled(campaign, found) if kind == resends.CORRECTION else found.text
+        return Offer(found, resends.counted(conn, wave, kind), text)
 
 
 def prefilled(campaign: Campaign, wave: Wave) -> str:
@@ -82,18 +84,23 @@ def _is_over(house: House, wave: Wave, kind: str) -> bool:
     return True
 
 
-def plan(house: House, wave: int, kind: str, person: Person, words: str = "") -> Wave:
-    """Plan the later wave; `words`: the text of a correction, the others send again what the first one sent."""
+def draft(house: House, wave: int, kind: str, words: str = "") -> Draft:
+    """The later wave before it is planned; `words`: the text of a correction, the others send what the first one sent.
+
+    Raises Problem while the wave before may still send, and for words that no text of the campaign may hold.
+    """
     with house.begin() as conn:
         before = waves.get(conn, wave)
         resends.must_be_over(conn, before, kind)
         campaign, version = registry.get_campaign(conn, before.campaign, before.version)
-    draft = acts.draft_wave(
-        house, campaign, version, before.no, before.audience, rehearsal=before.rehearsal, again=True
-    )
+    made = acts.draft_wave(house, campaign, version, before.no, before.audience, rehearsal=before.rehearsal, again=True)
     texts = _correction(campaign, before, words) if kind == resends.CORRECTION else _same(before)
-    made = replace(draft, name=f"{before.name} ({NAMES[kind]})", texts=texts, wording={}, parent=wave, resend=kind)
-    return acts.plan_wave(house, made, person.login)
+    return replace(made, name=f"{before.name} ({NAMES[kind]})", texts=texts, wording={}, parent=wave, resend=kind)
+
+
+def plan(house: House, wave: int, kind: str, person: Person, words: str = "") -> Wave:
+    """Plan it; another person approves it as any other wave."""
+    return acts.plan_wave(house, draft(house, wave, kind, words), person.login)
 
 
 def _same(before: Wave) -> dict[str, Mapping[str, Any]]:

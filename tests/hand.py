@@ -148,6 +148,16 @@ def set_states(owner: psycopg.Connection, wave: int, wanted: dict[int, tuple[Sta
     )
 
 
+ENDS = (State.UNCERTAIN, State.REFUSED, State.ACCEPTED, State.UNDELIVERED, State.DELIVERED, State.SUPPRESSED,
+        State.CANCELLED, State.EXPIRED)  # fmt: skip
+"""Every state but the first."""
+
+
+def end_in_all_states(owner: psycopg.Connection, wave: int) -> None:
+    """Put a wave's messages into ENDS, one after another."""
+    set_states(owner, wave, {no: (ENDS[at % len(ENDS)], 1, 1) for at, no in enumerate(numbers_of(owner, wave))})
+
+
 def shut_down(owner: psycopg.Connection, wave: int, *, days: float = 3, alive_hours: float = 1) -> None:
     """As if a wave's ten hours had begun `days` ago, and its workers had ended `alive_hours` after that."""
     owner.execute(

@@ -21,6 +21,7 @@ from campaigns.terms import Problem
 from config.carriers import load_carriers
 from dispatcher import acts
 from dispatcher.console.call import Call, to
+from dispatcher.console.following import REACHED, after
 from dispatcher.console.pages import HEADERS, clock, local, now, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
 from dispatcher.going import why_paused
@@ -36,6 +37,8 @@ ROUNDS = 3600
 """Snapshots of one stream; then the browser opens it again, with a session that is looked at anew."""
 TAGS = {"planned": ("warn", "to be approved"), "running": ("run", "sending"), "paused": ("warn", "paused"),
         "cancelled": ("off", "cancelled"), "finished": ("ok", "sent to the end")}  # fmt: skip
+THEN = {"correction": "/correct"}
+"""Where a stop leads that was made for something else."""
 LOOK_AT_SESSION = 10
 """Snapshots between two looks at the session: signing out ends the stream within this many seconds."""
 
@@ -55,11 +58,12 @@ def wave_page(call: Call) -> Response:
         reason = waves.reason(conn, wave.id)
         beside = foreseen.beside(conn, wave) if wave.started_at else None
         halted = told_of_stop(conn, WAVE, str(wave.id)) if wave.state in {"paused", "cancelled"} else None
+        around = after(conn, wave)
     return show(
         call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
         tag=TAGS[wave.state], reason=why_paused(call.words, reason), halted=halted, text=text_of(wave),
         carriers=_carriers(call), licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(),
-        beside=beside, summed=summed,
+        beside=beside, summed=summed, around=around, reached=REACHED,
     )  # fmt: skip
 
 
@@ -206,7 +210,8 @@ def cancel_page(call: Call) -> Response:
 
 def _cancel(call: Call, wrong: str, status: int = 200) -> Response:
     snap = Snapshots(call.house).of(call.wave())  # of this moment
-    return show(call, "cancel.html", status, snap=snap, wave=snap.wave, wrong=wrong, tag=TAGS[snap.wave.state])
+    return show(call, "cancel.html", status, snap=snap, wave=snap.wave, wrong=wrong, tag=TAGS[snap.wave.state],
+                then=call.form.get("then", ""))  # fmt: skip
 
 
 def cancel(call: Call) -> Response:
@@ -227,7 +232,7 @@ def cancel(call: Call) -> Response:
         found = waves.move(conn, wave, call.who.login, "cancel", call.form.get("reason", "")[:500])
     ring(call, found)  # its rest is counted at once
     snapshots_of(call).forget(wave)
-    return to(f"/console/waves/{wave}")
+    return to(f"/console/waves/{wave}{THEN.get(call.form.get('then', ''), '')}")
 
 
 def plain_count(text: str) -> int:

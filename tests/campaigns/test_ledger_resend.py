@@ -15,11 +15,9 @@ from campaigns.terms import Outcome, Problem, State
 from dispatcher import resending
 from dispatcher.assemble import Site
 from tests.cluster import AUTHOR, Planned, start
-from tests.hand import fold_all, one, open_window, right, set_states, take, tell
+from tests.hand import end_in_all_states, fold_all, one, open_window, right, take, tell
 from workers.house import House
 
-STATES = (State.UNCERTAIN, State.REFUSED, State.ACCEPTED, State.UNDELIVERED, State.DELIVERED, State.SUPPRESSED,
-          State.CANCELLED, State.EXPIRED)  # fmt: skip
 WANTED = {
     "correction": {State.UNCERTAIN, State.ACCEPTED, State.DELIVERED},
     "failed": {State.EXPIRED},
@@ -33,8 +31,7 @@ def over(site: Site, planned: Planned) -> Wave:
     """A cancelled wave of 60 messages in all states there are."""
     wave = start(planned.house, planned(n=60, account="sim-smpp", batch_size=1000))
     with psycopg.connect(site.owner) as conn:
-        numbers = [no for (no,) in conn.execute(f"SELECT no FROM {message_table(wave.id)} ORDER BY no")]
-        set_states(conn, wave.id, {no: (STATES[at % len(STATES)], 1, 1) for at, no in enumerate(numbers)})
+        end_in_all_states(conn, wave.id)
         waves.move(conn, wave.id, AUTHOR.login, "cancel", "sai văn bản")
         return waves.get(conn, wave.id)
 

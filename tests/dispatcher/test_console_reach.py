@@ -21,8 +21,8 @@ PATHS = (
     "/console", "/console/me", "/console/campaigns", "/console/campaigns/{campaign}",
     "/console/campaigns/{campaign}/lists", "/console/campaigns/{campaign}/plan?wave=1&list={audience}",
     "/console/lists/{audience}", "/console/approvals", "/console/waves/{wave}", "/console/waves/{wave}/approve",
-    "/console/waves/{wave}/cancel", "/console/orders", "/console/messages", "/console/audit", "/console/people",
-    "/console/stop", "/console/none",
+    "/console/waves/{wave}/cancel", "/console/waves/{wave}/correct", "/console/waves/{wave}/resend",
+    "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop", "/console/none",
 )  # fmt: skip
 VOID = {"input", "meta", "link", "br", "hr", "img"}
 PAIRS = (("ink", "bg"), ("ink", "surface"), ("ink2", "bg"), ("ink2", "surface"), ("link", "bg"), ("link", "surface"),
