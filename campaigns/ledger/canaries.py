@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 
-from campaigns.ledger import people
+from campaigns.ledger import people, reading
 from campaigns.ledger.waves import Wave
-from campaigns.terms import Problem
+from campaigns.sealing import CampaignKeys, mask
+from campaigns.terms import Problem, State
 
 
 def set_seeds(conn: psycopg.Connection, campaign: str, audience: int, person: str) -> None:
@@ -58,6 +60,42 @@ def standing(conn: psycopg.Connection, wave: int) -> list[Standing]:
         (wave,),
     )
     return [Standing(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One seed phone in a wave's canary."""
+
+    carrier: str
+    number: str  # masked
+    state: State
+
+
+def phones(conn: psycopg.Connection, wave: int, keys: CampaignKeys) -> list[Phone]:
+    """The seed phones of a wave's canary, a few dozen, by carrier."""
+    row = conn.execute("SELECT canary FROM wave WHERE id = %s AND canary IS NOT NULL", (wave,)).fetchone()
+    if row is None:
+        return []
+    return [Phone(each.carrier, mask(each.number), each.state) for each in reading.messages(conn, row[0], keys)]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A person's newest word on one carrier's canary."""
+
+    person: str
+    reason: str
+    at: datetime
+
+
+def said(conn: psycopg.Connection, wave: int) -> dict[str, Said]:
+    """Carrier -> the newest word on its canary."""
+    rows = conn.execute(
+        "SELECT DISTINCT ON (w.carrier) c.name, w.person, w.reason, w.at FROM canary_word w JOIN carrier c"
+        " ON c.id = w.carrier WHERE w.wave = %s ORDER BY w.carrier, w.id DESC",
+        (wave,),
+    )
+    return {carrier: Said(*rest) for carrier, *rest in rows}
 
 
 def say(

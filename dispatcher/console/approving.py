@@ -20,7 +20,7 @@ from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.console.snapshots import Snapshots
-from dispatcher.console.waving import plain_count
+from dispatcher.console.steering import plain_count
 from dispatcher.going import planned_budget, planned_calls, planned_canary
 
 RETURNED = "returned: {reason}"

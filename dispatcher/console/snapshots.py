@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 
-from campaigns.ledger import figures, waves
+from campaigns.ledger import canaries, figures, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import State
 from dispatcher.console.pages import now
@@ -72,6 +72,7 @@ class Snapshot:
     wave: Wave
     rows: tuple[Row, ...]
     whole: Row
+    canary: tuple[canaries.Standing, ...] = ()
 
 
 @dataclass(slots=True)
@@ -111,12 +112,13 @@ class Snapshots:
         with self._house.begin() as conn:
             figures.hold_still(conn)
             found, standing = waves.get(conn, wave), figures.standing(conn, wave)
+            canary = tuple(canaries.standing(conn, wave)) if "canary" in found.plan else ()
         counted = {each.carrier: buckets(each) for each in standing}
         gone = {carrier: sum(n.values()) - n["wait"] for carrier, n in counted.items()}
         speeds = _speeds(kept, at, gone)
         rows = tuple(Row(carrier, n, speeds[carrier]) for carrier, n in counted.items())
         kept.seq += 1
-        return Snapshot(kept.seq, now(), found, rows, whole(rows))
+        return Snapshot(kept.seq, now(), found, rows, whole(rows), canary)
 
 
 def buckets(each: figures.Standing) -> dict[str, int]:

@@ -1,35 +1,27 @@
-"""The page of one wave: live figures, pause, resume, start, and cancelling what is left."""
+"""The page of one wave: live figures, how it goes, and what may be done with it; the acts are in `steering`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import time
 from collections.abc import AsyncIterator
-from datetime import date
-from datetime import time as clock_time
 from typing import Any
 
-from redis import RedisError
+import psycopg
 from starlette.responses import Response, StreamingResponse
 
 from campaigns.forecast import summed
-from campaigns.ledger import foreseen, logins, people, waves
+from campaigns.ledger import canaries, foreseen, logins, people, waves
 from campaigns.ledger.waves import Wave
-from campaigns.terms import Problem
 from config.carriers import load_carriers
-from dispatcher import acts
-from dispatcher.console.call import Call, to
+from dispatcher.console.call import Call
+from dispatcher.console.finding import CHIPS
 from dispatcher.console.following import REACHED, after
 from dispatcher.console.pages import HEADERS, clock, local, now, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
 from dispatcher.going import why_paused
-from dispatcher.halting import WAVE, noted
+from dispatcher.halting import WAVE
 from dispatcher.halting import told as told_of_stop
-from dispatcher.reopening import give_hours
-
-log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between snapshots of a stream."""
@@ -37,8 +29,9 @@ ROUNDS = 3600
 """Snapshots of one stream; then the browser opens it again, with a session that is looked at anew."""
 TAGS = {"planned": ("warn", "to be approved"), "running": ("run", "sending"), "paused": ("warn", "paused"),
         "cancelled": ("off", "cancelled"), "finished": ("ok", "sent to the end")}  # fmt: skip
-THEN = {"correction": "/correct"}
-"""Where a stop leads that was made for something else."""
+CANARY_TAGS = {"waiting": ("run", "on its way"), "arrived": ("warn", "arrived, waits for a word"),
+               "failed": ("bad", "did not arrive"), "right": ("ok", "the text is right"),
+               "wrong": ("bad", "the text is wrong")}  # fmt: skip
 LOOK_AT_SESSION = 10
 """Snapshots between two looks at the session: signing out ends the stream within this many seconds."""
 
@@ -51,20 +44,42 @@ def snapshots_of(call: Call) -> Snapshots:
 
 def wave_page(call: Call) -> Response:
     """One wave, as it stands now; the stream of `live` then changes its figures."""
+    return page(call)
+
+
+def page(call: Call, wrong: str = "", status: int = 200) -> Response:
+    """The same, with what was wrong with an act."""
     snap = snapshots_of(call).of(call.wave())
     wave = snap.wave
     with call.house.begin() as conn:
-        given, known = waves.approvals(conn, wave), people.names(conn)
-        reason = waves.reason(conn, wave.id)
-        beside = foreseen.beside(conn, wave) if wave.started_at else None
-        halted = told_of_stop(conn, WAVE, str(wave.id)) if wave.state in {"paused", "cancelled"} else None
-        around = after(conn, wave)
+        facts = {**_written(conn, wave), **_canary(call, conn, snap)}
     return show(
-        call, "wave.html", snap=snap, wave=wave, approvals=given, people=known, told=told(call, snap), bar=bar,
-        tag=TAGS[wave.state], reason=why_paused(call.words, reason), halted=halted, text=text_of(wave),
-        carriers=_carriers(call), licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(),
-        beside=beside, summed=summed, around=around, reached=REACHED,
+        call, "wave.html", status, wrong=wrong, snap=snap, wave=wave, told=told(call, snap), bar=bar,
+        watched=watched(snap), tag=TAGS[wave.state], text=text_of(wave), carriers=_carriers(call),
+        licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(), summed=summed,
+        reached=REACHED, reason=why_paused(call.words, facts.pop("reason")), **facts,
     )  # fmt: skip
+
+
+def _written(conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
+    """What the ledger keeps of a wave beside its counts."""
+    stopped = wave.state in {"paused", "cancelled"}
+    return {
+        "approvals": waves.approvals(conn, wave), "people": people.names(conn), "reason": waves.reason(conn, wave.id),
+        "beside": foreseen.beside(conn, wave) if wave.started_at else None,
+        "halted": told_of_stop(conn, WAVE, str(wave.id)) if stopped else None, "around": after(conn, wave),
+    }  # fmt: skip
+
+
+def _canary(call: Call, conn: psycopg.Connection, snap: Snapshot) -> dict[str, Any]:
+    """The seed phones one by one, and who has said what of them."""
+    facts: dict[str, Any] = {"seeds": [], "said": {}, "canary_tags": CANARY_TAGS, "chips": CHIPS, "right_for": []}
+    if not snap.canary:
+        return facts
+    named = _carriers(call)
+    arrived = [named.get(each.carrier, (each.carrier,))[0] for each in snap.canary if each.state == "arrived"]
+    return facts | {"seeds": canaries.phones(conn, snap.wave.id, call.house.keys(snap.wave.campaign)),
+                    "said": canaries.said(conn, snap.wave.id), "right_for": arrived}  # fmt: skip
 
 
 def text_of(wave: Wave) -> tuple[str, dict[str, Any]]:
@@ -97,6 +112,12 @@ def told(call: Call, snap: Snapshot) -> dict[str, str]:
     left = snap.whole.left
     found["left"] = call.words.say("about {left} left", left=left) if left and snap.wave.state == "running" else ""
     return found
+
+
+def watched(snap: Snapshot) -> str:
+    """What a page cannot change by its figures alone: when it differs, the page is opened anew."""
+    return " ".join([snap.wave.state, *(f"{each.carrier}:{each.arrived}:{each.failed}:{each.word}"
+                                        for each in snap.canary)])  # fmt: skip
 
 
 def _segments(snap: Snapshot) -> int:
@@ -136,106 +157,4 @@ def _still_in(call: Call) -> bool:
 
 def _message(call: Call, snap: Snapshot) -> dict[str, Any]:
     rows = {row.carrier or "all": [[x, width] for _, x, width in bar(row.n)] for row in (*snap.rows, snap.whole)}
-    return {"seq": snap.seq, "state": snap.wave.state, "told": told(call, snap), "bars": rows}
-
-
-# -- acts --------------------------------------------------------------------------------------------------------------
-
-
-def pause(call: Call) -> Response:
-    """Never asks first."""
-    return _move(call, "pause")
-
-
-def resume(call: Call) -> Response:
-    """Goes on with what was never tried."""
-    return _move(call, "resume")
-
-
-def _move(call: Call, act: str) -> Response:
-    wave = call.wave()
-    since = time.monotonic()
-    with call.house.begin() as conn:
-        found = waves.move(conn, wave, call.who.login, act, call.form.get("reason", "")[:500])
-    if act == "pause":
-        noted(call.house, call.who.login, wave, since)
-    ring(call, found)
-    snapshots_of(call).forget(wave)
-    return to(f"/console/waves/{wave}")
-
-
-def reopen(call: Call) -> Response:
-    """New hours for a wave that asks; then it waits for another person's approval."""
-    said = call.form
-    try:
-        first, until = (date.fromisoformat(said.get(name, "")) for name in ("first", "until"))
-        opens, closes = (clock_time.fromisoformat(said.get(name, "")) for name in ("opens", "closes"))
-    except ValueError:
-        raise Problem("write days and hours as the form shows them: 2026-12-31 and 08:00") from None
-    with call.house.begin() as conn:
-        found = waves.get(conn, call.wave())
-        give_hours(conn, found, call.who, first=first, until=until, span=(opens, closes),
-                   reason=said.get("reason", "")[:500])  # fmt: skip
-    snapshots_of(call).forget(found.id)
-    return to(f"/console/waves/{found.id}")
-
-
-def start(call: Call) -> Response:
-    """Set an approved wave running; asks first when nobody has made sure of a hotline of its text lately."""
-    why = call.form.get("unverified_hotline", "").strip()[:500]
-    with call.house.begin() as conn:
-        planned = waves.get(conn, call.wave())
-        try:
-            acts.ask_hotlines(call.house, conn, planned, call.who.login, why)
-        except Problem as problem:
-            return show(call, "start.html", 422, wave=planned, wrong=call.words.problem(problem))
-        found = waves.start(conn, planned.id, call.who)
-    ring(call, found)
-    snapshots_of(call).forget(found.id)
-    return to(f"/console/waves/{found.id}")
-
-
-def ring(call: Call, wave: Wave) -> None:
-    """Wake the workers; the sweeper does it when Redis is away."""
-    try:
-        acts.ring(call.house, wave)
-    except RedisError as error:
-        log.warning("no bell for wave %s (%s): the sweeper rings it", wave.id, type(error).__name__)
-
-
-def cancel_page(call: Call) -> Response:
-    """What will stop, what cannot be undone, and the exact count to type."""
-    return _cancel(call, "")
-
-
-def _cancel(call: Call, wrong: str, status: int = 200) -> Response:
-    snap = Snapshots(call.house).of(call.wave())  # of this moment
-    return show(call, "cancel.html", status, snap=snap, wave=snap.wave, wrong=wrong, tag=TAGS[snap.wave.state],
-                then=call.form.get("then", ""))  # fmt: skip
-
-
-def cancel(call: Call) -> Response:
-    """Pauses first, so that the count is frozen and true; cancels when the typed count is that count."""
-    wave = call.wave()
-    since = time.monotonic()
-    with call.house.begin() as conn:
-        moving = waves.get(conn, wave).state == "running"
-        if moving:
-            waves.move(conn, wave, call.who.login, "pause", "before cancelling")
-    if moving:
-        noted(call.house, call.who.login, wave, since)  # only then does the count stand still
-    snapshots_of(call).forget(wave)
-    snap = Snapshots(call.house).of(wave)
-    if plain_count(call.form.get("count", "")) != snap.whole.n["wait"]:
-        return _cancel(call, call.words.say("type the count that is shown now: {n}", n=snap.whole.n["wait"]), 422)
-    with call.house.begin() as conn:
-        found = waves.move(conn, wave, call.who.login, "cancel", call.form.get("reason", "")[:500])
-    ring(call, found)  # its rest is counted at once
-    snapshots_of(call).forget(wave)
-    return to(f"/console/waves/{wave}{THEN.get(call.form.get('then', ''), '')}")
-
-
-def plain_count(text: str) -> int:
-    """412.345, 412,345, 412 345 and 412345 are one count; -1 for what is none."""
-    digits = "".join(sign for sign in text if sign not in ".,\u00a0 ")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else -1  # noqa: PLR2004 - longer than any count
+    return {"seq": snap.seq, "state": watched(snap), "told": told(call, snap), "bars": rows}

@@ -49,6 +49,8 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "POST /console/waves/{wave}/reopen": "oa",
     "GET /console/waves/{wave}/cancel": "oa",
     "POST /console/waves/{wave}/cancel": "oa",
+    "POST /console/waves/{wave}/canary/right": "oa",
+    "POST /console/waves/{wave}/canary/wrong": "oap",
     "GET /console/waves/{wave}/correct": "oa",
     "POST /console/waves/{wave}/correct": "oa",
     "GET /console/waves/{wave}/resend": "oa",

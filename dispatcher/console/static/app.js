@@ -2,7 +2,7 @@
 const root = document.querySelector("[data-live]");
 document.querySelector("[data-focus]")?.focus();
 
-if (root && ["running", "paused"].includes(root.dataset.state)) {
+if (root && /^(running|paused)/.test(root.dataset.state)) {
   const stamp = root.querySelector(".stamp");
   const word = root.querySelector("[data-lostword]");
   const plain = word.textContent;
@@ -14,7 +14,7 @@ if (root && ["running", "paused"].includes(root.dataset.state)) {
     word.textContent = yes ? root.dataset.lost : plain;
   };
   const put = (message) => {
-    if (message.state !== root.dataset.state) { location.reload(); return; }
+    if (message.state !== root.dataset.state && !root.querySelector("details[open] :focus")) { location.reload(); return; }
     if (message.seq <= seq) return;
     seq = message.seq; heard = Date.now(); wait = 1000; lost(false);
     for (const place of root.querySelectorAll("[data-told]")) {
