@@ -83,7 +83,7 @@ class Front:
     def _open_console(self) -> Starlette:
         from dispatcher.console.application import open_console  # noqa: PLC0415 - as FastAPI: receipts wait for nothing
 
-        return open_console(self.house, rehearsal=self._rehearsal)
+        return open_console(self.house, rehearsal=self._rehearsal, turned=self._receiver.turned)
 
     def _open_api(self) -> FastAPI:
         from dispatcher.api.application import open_api  # noqa: PLC0415 - FastAPI is 0.3 s that no receipt waits for

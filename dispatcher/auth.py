@@ -13,6 +13,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from campaigns.ledger import people
+from campaigns.ledger.engineers import ENGINEER
 from campaigns.ledger.people import Person
 from campaigns.terms import Problem
 from workers.house import House
@@ -86,9 +87,14 @@ def who_calls(
 
 
 def needs(*scopes: str) -> Callable[[Person], Person]:
-    """A dependency: the person of the key, which must bear one of these scopes."""
+    """A dependency: the person of the key, which must bear one of these scopes.
+
+    Whoever is only a carrier's engineer passes nowhere: no route is about one account alone.
+    """
 
     def allowed(person: Annotated[Person, Depends(who_calls)]) -> Person:
+        if set(person.roles) <= {ENGINEER}:
+            raise NotAllowed("a carrier's engineer sees the page of his carrier only: {path}", path="/console/carriers")
         if not set(scopes) & set(person.scopes):
             raise NotAllowed("this key may not do that: it lacks the scope {scopes}", scopes=" / ".join(scopes))
         return person

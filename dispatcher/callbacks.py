@@ -11,9 +11,11 @@ import hmac
 import logging
 import os
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from campaigns.message import parse_reference
 from campaigns.sealing import Keyring
@@ -50,9 +52,21 @@ _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 class Turned(Exception):
     """A call that is not taken: the HTTP status says why, and to the carrier nothing else does."""
 
-    def __init__(self, status: int, why: str, *headers: tuple[bytes, bytes]) -> None:
+    def __init__(self, status: int, why: str, *headers: tuple[bytes, bytes], account: str = "") -> None:
         super().__init__(status, why)
-        self.status, self.why, self.headers = status, why, headers
+        self.status, self.why, self.headers, self.account = status, why, headers, account
+
+
+class TurnedCall(NamedTuple):
+    """A call that was not taken, for the page of its account; nothing of what it held is kept."""
+
+    at: datetime
+    status: int
+    why: str
+
+
+TURNED_KEPT = 20
+"""Of each account, in this process's memory: calls at the door cost no write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,7 @@ class Receiver:
         self._most, self._depth = house.settings.callback_bytes, house.settings.callback_depth
         self._desks = {name: _desk(house, each) for name, each in house.accounts.items() if each.enabled}
         self._at_point = crash_point if os.environ.get("CRASH_AT") else _nowhere
+        self.turned: dict[str, deque[TurnedCall]] = {name: deque(maxlen=TURNED_KEPT) for name in self._desks}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One call: 200 after the event is durable, else a status that says whether to come again."""
@@ -95,14 +110,20 @@ class Receiver:
             await desk.spool.store([_to_keep(callback)])
             self._at_point("C12")
         except Turned as turned:
+            self._note(turned.account or account, turned.status, turned.why)
             log.warning("%s /cb/%s/- %d %s", scope["method"], account, turned.status, turned.why)
             await answer(send, turned.status, *turned.headers)
         except SpoolFull as full:
+            self._note(account, 503, "spool")
             log.error("%s /cb/%s/- 503 %s", scope["method"], account, full)  # noqa: TRY400 - the sentence is all there is
             await answer(send, 503, (b"retry-after", str(COME_AGAIN).encode()))
         else:
             await send({"type": "http.response.start", "status": 200, "headers": TAKEN})
             await send(END)
+
+    def _note(self, account: str, status: int, why: str) -> None:
+        if account in self.turned:
+            self.turned[account].append(TurnedCall(datetime.now(UTC), status, why))
 
     async def close(self) -> None:
         """Finish what is being written, and hand the segments to the loader."""
@@ -122,7 +143,7 @@ class Receiver:
         last = match[2].decode()
         ours = parse_reference(last, self._mac) is not None
         if not ours and not hmac.compare_digest(last, desk.secret):
-            raise Turned(404, "no such path")
+            raise Turned(404, "no such path", account=desk.account)
         if scope["method"] not in METHODS:
             raise Turned(405, "method", (b"allow", b"GET, POST"))
         return desk, path, last if ours else ""

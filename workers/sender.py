@@ -84,7 +84,7 @@ class Sending:
         self._opening = asyncio.Lock()
         self._doubt = False
         self.health = Health(account.name, self.pace, house.times.breaker)
-        self.watch.says = lambda: self.health.says() | self._telling()
+        self.watch.says = lambda: self.health.says() | self._telling() | {"bound": self._open}
         self._batch: windows.Batch | None = None
         self._open = False
         self._rate_seen = account.licence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, time
+from typing import NamedTuple
 
 import psycopg
 
@@ -41,6 +42,54 @@ def close_for(conn: psycopg.Connection, account: str, starts: datetime, ends: da
     )
     people.record(conn, person, "account.maintenance", account, starts=starts.isoformat(), ends=ends.isoformat(),
                   note=note)  # fmt: skip
+    _tell(conn, account)
+
+
+class Hours(NamedTuple):
+    """From when to when an account may send each day."""
+
+    carrier: str  # "": every network
+    opens: time
+    closes: time  # 00:00: the end of the day
+
+
+def hours_of(conn: psycopg.Connection, account: str) -> list[Hours]:
+    """The hours of an account's own; none: a wave's hours alone."""
+    rows = conn.execute(
+        "SELECT coalesce(c.name, ''), h.opens, h.closes FROM sending_hours h LEFT JOIN carrier c ON c.id = h.carrier"
+        " WHERE h.account = %s ORDER BY c.id NULLS FIRST",
+        (account,),
+    )
+    return [Hours(*row) for row in rows]
+
+
+class Maintenance(NamedTuple):
+    """A time in which a carrier works on its systems."""
+
+    id: int
+    starts: datetime
+    ends: datetime
+    note: str
+    person: str
+
+
+def maintenance_of(conn: psycopg.Connection, account: str) -> list[Maintenance]:
+    """What is under way or to come, the next first."""
+    rows = conn.execute(
+        "SELECT id, starts, ends, note, person FROM maintenance WHERE account = %s AND ends > now() ORDER BY starts",
+        (account,),
+    )
+    return [Maintenance(*row) for row in rows]
+
+
+def call_off(conn: psycopg.Connection, account: str, maintenance: int, person: str) -> None:
+    """The carrier does not work on its systems then, after all. Raises Problem when that is over or not there."""
+    gone = conn.execute(
+        "DELETE FROM maintenance WHERE id = %s AND account = %s AND ends > now()", (maintenance, account)
+    )
+    if gone.rowcount != 1:
+        raise Absent("there is no such maintenance of account {name}", name=account)
+    people.record(conn, person, "account.maintenance-off", account, id=maintenance)
     _tell(conn, account)
 
 

@@ -85,15 +85,15 @@ SELECT c.name, l.outcome, l.provider_code, count(*)::int, max(l.at) FROM {log} l
 JOIN send_window w ON w.id = l."window" JOIN batch b ON b.wave = w.wave AND b.kind = w.kind AND b.seq = w.batch
 JOIN carrier c ON c.id = b.carrier
 WHERE l.chunk >= (SELECT min(id) FROM (SELECT id FROM chunk WHERE wave = %(wave)s ORDER BY id DESC LIMIT %(newest)s) x)
-    AND l.outcome = ANY(%(bad)s) AND l.kind <> 'closed'
+    AND l.outcome = ANY(%(bad)s) AND l.kind <> 'closed' AND (%(account)s = '' OR w.account = %(account)s)
 GROUP BY c.id, c.name, l.outcome, l.provider_code ORDER BY max(l.at) DESC LIMIT 30
 """
 BAD = (Outcome.UNCERTAIN, Outcome.NOT_SENT, Outcome.DEFERRED, Outcome.REFUSED, Outcome.UNDELIVERED)
 
 
-def complaints(conn: psycopg.Connection, wave: int) -> Sequence[Complaint]:
-    """The newest of each kind, at most thirty."""
-    asked = {"wave": wave, "newest": NEWEST, "bad": [each.value for each in BAD]}
+def complaints(conn: psycopg.Connection, wave: int, account: str = "") -> Sequence[Complaint]:
+    """The newest of each kind, at most thirty; of one account or of all."""
+    asked = {"wave": wave, "newest": NEWEST, "bad": [each.value for each in BAD], "account": account}
     rows = conn.execute(COMPLAINTS.format(log=log_table(wave)), asked)
     return [Complaint(row[0], Outcome(row[1]), *row[2:]) for row in rows]
 

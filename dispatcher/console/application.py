@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -22,9 +22,11 @@ from config.problem import Problem as ConfigProblem
 from dispatcher.api.errors import status_of
 from dispatcher.api.upload import Room, received
 from dispatcher.auth import NotAllowed
+from dispatcher.callbacks import TurnedCall
 from dispatcher.console import (
     approving,
     auditing,
+    carrying,
     desk,
     finding,
     following,
@@ -46,8 +48,10 @@ from dispatcher.console.call import (
     SEEKERS,
     SIGNED_IN,
     STAFF,
+    STEERERS,
     STOPPERS,
     WATCHERS,
+    WORKBENCH,
     Call,
     Rule,
     same_mark,
@@ -62,6 +66,7 @@ from workers.house import House
 log = logging.getLogger(__name__)
 
 FORM_BYTES = 65_536
+CARRIER = "/console/carriers/{account}"
 CAMPAIGN = "/console/campaigns/{name}"
 ORDER = "/console/orders/{order}"
 WAVE = "/console/waves/{wave}"
@@ -125,6 +130,10 @@ RULES = (
     Rule("GET", "/console/stop", STAFF, stopping.stop_page),
     Rule("POST", "/console/stop", STOPPERS, stopping.stop),
     Rule("POST", "/console/stop/lift", STOPPERS, stopping.lift),
+    Rule("GET", "/console/carriers", WORKBENCH, carrying.carriers_page),
+    Rule("GET", CARRIER, WORKBENCH, carrying.carrier_page),
+    Rule("POST", f"{CARRIER}/open", STEERERS, carrying.reopen),
+    Rule("POST", f"{CARRIER}/engineers", OPERATORS, carrying.tie),
     Rule("GET", "/console/people", OPERATORS, persons.people_page),
     Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
 )
@@ -133,11 +142,14 @@ RULES = (
 Door = Callable[[Request], Awaitable[Response]]
 
 
-def open_console(house: House, *, rehearsal: bool) -> Starlette:
-    """The console of a house."""
+def open_console(
+    house: House, *, rehearsal: bool, turned: Mapping[str, Sequence[TurnedCall]] | None = None
+) -> Starlette:
+    """The console of a house; `turned`: calls that the door for receipts did not take, by account."""
     routes = [Route(rule.path, _door(rule), methods=[rule.method]) for rule in RULES]
     console = Starlette(routes=routes, exception_handlers={404: _nowhere, 405: _nowhere})
     console.state.house, console.state.rehearsal = house, rehearsal
+    console.state.turned = turned or {}
     console.state.snapshots = Snapshots(house)
     console.state.imports = asyncio.Semaphore(1)
     return console

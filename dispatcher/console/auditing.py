@@ -36,6 +36,10 @@ ACTS = {
     "export.written": "wrote an export", "console.sign-in": "signed in", "console.sign-out": "signed out",
     "console.invite": "made an invitation", "console.password": "chose a password",
     "console.authenticator": "set up an authenticator", "person.add": "entered a person", "person.key": "made a key",
+    "person.tie": "tied a carrier's engineer to an account", "person.untie": "untied a carrier's engineer",
+    "route.lift": "opened an account again", "account.rate": "set the rate of an account",
+    "account.hours": "set the hours of an account", "account.maintenance": "entered a carrier's maintenance",
+    "account.maintenance-off": "called a carrier's maintenance off",
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
 KINDS = {"wave.": "waves", "sending.": "kill switch", "audience.": "lists", "order.": "carrier orders",

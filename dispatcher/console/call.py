@@ -139,3 +139,7 @@ WATCHERS = frozenset({"approver", "auditor", "operator"})
 RECORDERS = frozenset({"auditor", "operator"})
 """May take the record out as a file, with a code and a reason."""
 OPERATORS = frozenset({"operator"})
+STEERERS = frozenset({"operator", "approver"})
+"""Steer accounts: rate, hours, what a carrier's answer stopped; as on the command line."""
+WORKBENCH = STAFF | {"engineer"}
+"""See accounts; an engineer those he is tied to."""

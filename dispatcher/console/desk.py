@@ -11,7 +11,7 @@ from campaigns.ledger import alerts, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
-from dispatcher.console.call import STAFF, Call
+from dispatcher.console.call import STAFF, Call, to
 from dispatcher.console.pages import local, now, show
 from dispatcher.console.snapshots import Snapshots, bar
 
@@ -23,7 +23,7 @@ SHOWN = frozenset({"asks", "approval", "test"})
 def home(call: Call) -> Response:
     """What must be done, by when, and who holds it; what is being sent; the way to stop."""
     if not call.has(*STAFF):
-        return show(call, "home_engineer.html")
+        return to("/console/carriers")
     today = local(now()).date()
     with call.house.begin() as conn:
         found = waves.all_waves(conn)

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from campaigns.ledger import halts, waves
 from campaigns.ledger.waves import Wave
-from dispatcher.console.call import SEEKERS, STAFF, WATCHERS, Call
+from dispatcher.console.call import SEEKERS, STAFF, WATCHERS, WORKBENCH, Call
 
 HERE = Path(__file__).parent
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -35,6 +35,7 @@ MENU: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("/console/approvals", "To be approved", STAFF),
     ("/console/orders", "Carrier orders", STAFF),
     ("/console/messages", "Messages", SEEKERS),
+    ("/console/carriers", "Carriers", WORKBENCH),
     ("/console/audit", "Audit log", WATCHERS),
     ("/console/people", "People", frozenset({"operator"})),
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from campaigns.ledger import figures, logins, people
+from campaigns.ledger import engineers, figures, logins, people
 from campaigns.terms import Problem
 from dispatcher.verbs.desk import KEY, Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
@@ -44,6 +44,12 @@ def add(
     ] = None,
     scope: Scopes = None,
     days: Days = DAYS,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ACCOUNT", help="of a carrier's engineer: his company's account in carriers.toml; repeat it"
+        ),
+    ] = None,
     by: By = "",
 ) -> None:
     """Enter a person; on an empty installation an operator, without anybody's leave."""
@@ -60,9 +66,13 @@ def add(
         people.add_person(conn, login, name or login, roles)
         key, scopes = _new_key(conn, login, scope or _scopes(roles), days)
         people.record(conn, actor, "person.add", login, roles=roles, scopes=scopes, first=first)
+        if provider:
+            engineers.tie(conn, login, provider, actor)
     desk.say("{login} is entered: {roles}", login=login, roles=roles)
     _show_key(desk, key, scopes)
-    desk.answer(login=login, roles=roles, scopes=scopes, key=key, first=first)
+    if provider:
+        desk.say("{login} sees these accounts and nothing else: {accounts}", login=login, accounts=provider)
+    desk.answer(login=login, roles=roles, scopes=scopes, key=key, first=first, accounts=provider or [])
 
 
 @app.command("key", cls=Verb, help="a new key for a person, shown once")

@@ -69,6 +69,10 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "GET /console/stop": "oaup",
     "POST /console/stop": "oap",
     "POST /console/stop/lift": "oap",
+    "GET /console/carriers": "oaeup",
+    "GET /console/carriers/{account}": "oaeup",
+    "POST /console/carriers/{account}/open": "ap",
+    "POST /console/carriers/{account}/engineers": "p",
     "GET /console/people": "p",
     "POST /console/people/invite": "p",
 }
@@ -108,7 +112,7 @@ def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
     browsers: dict[str, Browser], served: Served, rule: Rule
 ) -> None:
     """The wave and the campaign are none: who is let in hears 404 or a form's fault, never 403."""
-    path = rule.path.format(wave=7, name="none", audience=7, order=7)
+    path = rule.path.format(wave=7, name="none", audience=7, order=7, account="none")
     if rule.method == "POST" and path in ACTS_AT_ONCE:
         assert {LETTER[role] for role in rule.roles} == set(TABLE[named(rule)])
     else:

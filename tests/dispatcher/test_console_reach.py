@@ -22,7 +22,8 @@ PATHS = (
     "/console/campaigns/{campaign}/lists", "/console/campaigns/{campaign}/plan?wave=1&list={audience}",
     "/console/lists/{audience}", "/console/approvals", "/console/waves/{wave}", "/console/waves/{wave}/approve",
     "/console/waves/{wave}/cancel", "/console/waves/{wave}/correct", "/console/waves/{wave}/resend",
-    "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop", "/console/none",
+    "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop",
+    "/console/carriers", "/console/carriers/sim-smpp", "/console/carriers/sim-esms", "/console/none",
 )  # fmt: skip
 VOID = {"input", "meta", "link", "br", "hr", "img"}
 PAIRS = (("ink", "bg"), ("ink", "surface"), ("ink2", "bg"), ("ink2", "surface"), ("link", "bg"), ("link", "surface"),
