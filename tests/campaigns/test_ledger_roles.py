@@ -87,6 +87,7 @@ FIXED = {  # columns that nobody but the owner changes
     ),
     "order_code": ("order_id", "serial", "digest", "made_by", "made_at"),
     "kept_file": ("order_id", "sha256", "name", "bytes", "whole", "person", "origin", "at"),
+    "person_account": ("person", "account"),
     "invitation": ("digest", "person", "made_by", "made_at", "expires_at"),
     "password": ("person", "hash", "at"),
     "authenticator": ("person", "sealed", "at"),
