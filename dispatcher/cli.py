@@ -63,6 +63,7 @@ SECTIONS: tuple[Section, ...] = (
             "simulate": ("run", "one simulated carrier alone"),
             "migrate": ("care", "bring the database up to this version"),
             "person": ("persons", "persons and their keys"),
+            "deputy": ("deputies", "who approves in an approver's place, and until when"),
             "backup": ("safety", "all of an installation into one file, its keys into another"),
             "restore": ("safety", "bring a backup back; what left since then is learnt from the journals"),
             "stop": ("halt", "the kill switch: nothing of any wave leaves any more"),

@@ -172,7 +172,7 @@ def begin_session(conn: psycopg.Connection, login: str, address: str) -> str:
 SEEN = (
     "UPDATE web_session s SET seen_at = now() FROM person p WHERE s.digest = %s AND p.login = s.person"
     " AND s.ended_at IS NULL AND p.disabled_at IS NULL AND s.seen_at > now() - interval '" + IDLE + "'"
-    " AND s.began_at > now() - interval '" + WHOLE + "' RETURNING p.login, p.name, p.roles, s.began_at"
+    " AND s.began_at > now() - interval '" + WHOLE + "' RETURNING p.login, p.name, roles_now(p), s.began_at"
 )
 LOOKED = SEEN.replace("seen_at = now()", "seen_at = s.seen_at", 1)
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from campaigns.canonical import canonical
-from campaigns.ledger import people
+from campaigns.ledger import deputies, people
 from campaigns.ledger.names import new_id
 from campaigns.order import ACTS, OPEN, TRANSITIONS, OrderPlan, OrderState, Standing, plan_from_json, standing
 from campaigns.schedule import ZONE
@@ -97,7 +97,7 @@ def draft(conn: psycopg.Connection, plan: OrderPlan, author: str, *, approvals_d
 def approve(conn: psycopg.Connection, order: int, person: people.Person, *, plan_hash: str) -> Order:
     """One person's word on exactly this plan; approved when enough have given it. The author may not."""
     found = _locked(conn, order)
-    if "approver" not in person.roles:
+    if not person.approves:
         raise Problem("{login} is not an approver", login=person.login)
     if person.login == found.author:
         raise Problem("{login} drafted this order and may not approve it: another person must", login=person.login)
@@ -107,22 +107,28 @@ def approve(conn: psycopg.Connection, order: int, person: people.Person, *, plan
     if person.login in given:
         return found
     _must(found, "approve")
-    conn.execute(
-        "INSERT INTO order_approval (order_id, plan_hash, person) VALUES (%s, %s, %s)",
+    deputies.must_be_apart(conn, person.login, {found.author}, _given(conn, found))
+    made = conn.execute(
+        "INSERT INTO order_approval (order_id, plan_hash, person) VALUES (%s, %s, %s) RETURNING stands_for",
         (order, plan_hash, person.login),
-    )
+    ).fetchone()
     enough = len(given) + 1 >= found.approvals_due
-    note(conn, order, person.login, "approve", O.APPROVED if enough else found.state, plan_hash=plan_hash)
+    note(conn, order, person.login, "approve", O.APPROVED if enough else found.state, plan_hash=plan_hash,
+         **({"stands_for": made[0]} if made and made[0] else {}))  # fmt: skip
     return get(conn, order)
 
 
 def approvers(conn: psycopg.Connection, order: Order) -> list[str]:
     """Who has approved this exact plan, the author left out."""
-    rows = conn.execute(
-        "SELECT person FROM order_approval WHERE order_id = %s AND plan_hash = %s AND person <> %s ORDER BY at",
+    return [person for person, _ in _given(conn, order)]
+
+
+def _given(conn: psycopg.Connection, order: Order) -> list[tuple[str, str | None]]:
+    return conn.execute(
+        "SELECT person, stands_for FROM order_approval WHERE order_id = %s AND plan_hash = %s AND person <> %s"
+        " ORDER BY at",
         (order.id, order.plan_hash, order.author),
-    )
-    return [row[0] for row in rows]
+    ).fetchall()
 
 
 def issue(

@@ -22,8 +22,13 @@ class Person:
 
     login: str
     name: str
-    roles: tuple[str, ...]
+    roles: tuple[str, ...]  # with `deputy` while the person stands in for an approver
     scopes: tuple[str, ...] = ()
+
+    @property
+    def approves(self) -> bool:
+        """Whether this person may approve plans and orders now: by role, or in an approver's place."""
+        return bool({"approver", "deputy"} & set(self.roles))
 
 
 def add_person(conn: psycopg.Connection, login: str, name: str, roles: list[str]) -> None:
@@ -49,7 +54,7 @@ def new_key(conn: psycopg.Connection, login: str, scopes: list[str], *, days: in
 def who(conn: psycopg.Connection, key: str) -> Person | None:
     """The person behind a key that is neither revoked nor over; None otherwise."""
     row = conn.execute(
-        "SELECT p.login, p.name, p.roles, k.scopes FROM person_key k JOIN person p ON p.login = k.person"
+        "SELECT p.login, p.name, roles_now(p), k.scopes FROM person_key k JOIN person p ON p.login = k.person"
         " WHERE k.digest = %s AND k.revoked_at IS NULL AND k.expires_at > now() AND p.disabled_at IS NULL",
         (_digest(key),),
     ).fetchone()
@@ -72,10 +77,9 @@ def names(conn: psycopg.Connection) -> dict[str, str]:
 
 
 def approvers(conn: psycopg.Connection, *not_these: str | None) -> list[str]:
-    """Names of those who could approve what is of none of these logins."""
+    """Names of those who could approve now what is of none of these logins."""
     rows = conn.execute(
-        "SELECT name FROM person WHERE 'approver' = ANY(roles) AND disabled_at IS NULL AND login <> ALL(%s)"
-        " ORDER BY login",
+        "SELECT name FROM person WHERE may_approve(login) AND NOT as_one(login) && %s::text[] ORDER BY login",
         ([login for login in not_these if login],),
     )
     return [str(row[0]) for row in rows]

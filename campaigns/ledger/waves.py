@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from campaigns.ledger import people, suppression
+from campaigns.ledger import deputies, people, suppression
 from campaigns.terms import Absent, Problem
 
 
@@ -86,7 +86,7 @@ def approve(
     """
     row = conn.execute(f"SELECT {COLUMNS} FROM wave WHERE id = %s FOR UPDATE", (wave,)).fetchone()
     found = Wave(*row) if row else get(conn, wave)
-    _may_approve(found, person)
+    _may_approve(conn, found, person)
     if typed != found.n:
         raise Problem("typed {typed} recipients, the plan has {n}: look at the plan again", typed=typed, n=found.n)
     if plan_hash is not None and plan_hash != found.plan_hash:
@@ -95,7 +95,7 @@ def approve(
     again = _again(conn, found, reason)
     made = conn.execute(
         "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) VALUES (%s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING RETURNING id",
+        " ON CONFLICT DO NOTHING RETURNING stands_for",
         (wave, found.plan_hash, person.login, choice, reason, typed),
     ).fetchone()
     if not made:
@@ -111,21 +111,29 @@ def approve(
             text_sha256=found.plan["texts"][choice]["sha256"],
             reason=reason,
             again=again,
+            **({"stands_for": made[0]} if made[0] else {}),
             **({"forecast": forecast} if forecast else {}),
         )
     return max(0, found.approvals_due - len(approvals(conn, found)))
 
 
-def _may_approve(found: Wave, person: people.Person) -> None:
+def _may_approve(conn: psycopg.Connection, found: Wave, person: people.Person) -> None:
     if found.state != "planned":
         raise Problem("wave {wave} is {state}: only a planned wave can be approved", wave=found.id, state=found.state)
-    if "approver" not in person.roles:
+    if not person.approves:
         raise Problem("{login} is not an approver", login=person.login)
     if person.login == found.author:
         raise Problem("{login} planned this wave and may not approve it: another person must", login=person.login)
     if person.login == found.reopened_by:
         raise Problem("{login} gave this wave new hours and may not approve them: another person must",
                       login=person.login)  # fmt: skip
+    must_be_apart(conn, found, person)
+
+
+def must_be_apart(conn: psycopg.Connection, wave: Wave, person: people.Person) -> None:
+    """Raise Problem where this person is deputy or principal of who made the plan or has approved it."""
+    given = [(each.person, each.stands_for) for each in approvals(conn, wave)]
+    deputies.must_be_apart(conn, person.login, {wave.author, wave.reopened_by}, given)
 
 
 def _may_choose(found: Wave, choice: str, reason: str) -> None:
@@ -185,12 +193,13 @@ class Approval:
     choice: str
     reason: str
     at: datetime
+    stands_for: str | None  # in whose place; None: in the person's own name
 
 
 def approvals(conn: psycopg.Connection, wave: Wave) -> list[Approval]:
     """The approvals that count: of this exact plan hash, by somebody who is not the author."""
     rows = conn.execute(
-        "SELECT person, choice, reason, at FROM approval"
+        "SELECT person, choice, reason, at, stands_for FROM approval"
         " WHERE wave = %s AND plan_hash = %s AND person <> %s ORDER BY at",
         (wave.id, wave.plan_hash, wave.author),
     )

@@ -66,6 +66,10 @@ OF_LOWER_FLOORS: Mapping[str, int] = {
     " cancel it": 409,
     "wave {wave} is {state} and does not ask: only a wave whose hours passed while the system was down gets new"
     " hours": 409,
+    "{login} and {author} are deputy and principal now, so {login} may not approve what {author} made": 403,
+    "{person} has approved this plan, and is deputy or principal of {login}: the two give one approval, another person"
+    " must give the next": 403,
+    "only {principal}, {person} or an operator withdraws this": 403,
     "the plan has changed since it was shown: look at it again": 409,
     "typed {typed} recipients, the plan has {n}: look at the plan again": 409,
     "{login} drafted this order and may not approve it: another person must": 403,

@@ -275,6 +275,7 @@ class ApprovalGiven(Given):
     choice: str
     reason: str
     at: datetime
+    stands_for: str | None  # in whose place; null: in the person's own name
 
 
 class WaveWhole(WaveGiven):

@@ -10,13 +10,13 @@ import psycopg
 from starlette.responses import Response
 
 from campaigns.doubts import doubts
-from campaigns.ledger import audiences, late, lists, people, registry, suppression, waves
+from campaigns.ledger import audiences, deputies, late, lists, people, registry, suppression, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
 from dispatcher import foresight
 from dispatcher.auth import NotAllowed
-from dispatcher.console.call import Call, to
+from dispatcher.console.call import APPROVERS, Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.console.snapshots import Snapshots
@@ -37,10 +37,12 @@ def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False)
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
         given, known = waves.approvals(conn, wave), people.names(conn)
         able, before = people.approvers(conn, wave.author, wave.reopened_by), _before(conn, wave)
-        facts = _facts(conn, wave)
+        facts, apart = _facts(conn, wave), _apart(call, conn, wave)
+        principal = deputies.stands_for(conn, call.who.login)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
-        why_not=_why_not(call, wave, [each.person for each in given]), able=able, changes=changes(before, wave),
+        why_not=_why_not(call, wave, [each.person for each in given], apart), able=able, apart=apart,
+        principal=principal, changes=changes(before, wave),
         doubts=doubts(campaign.text),
         budget=[*planned_budget(call.words, wave.plan), *planned_calls(call.words, wave.plan)],
         canary=planned_canary(call.words, wave.plan),
@@ -78,15 +80,26 @@ def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:
             for choice in order]  # fmt: skip
 
 
-def _why_not(call: Call, wave: Wave, given: list[str]) -> str:
+def _apart(call: Call, conn: psycopg.Connection, wave: Wave) -> str:
+    """Why a deputy or a principal may not approve this; "" for everybody else."""
+    try:
+        waves.must_be_apart(conn, wave, call.who)
+    except Problem as problem:
+        return call.words.problem(problem)
+    return ""
+
+
+def _why_not(call: Call, wave: Wave, given: list[str], apart: str) -> str:
     """Why this person has no form here; "" when there is one."""
     if wave.state != "planned":
         return "decided"
-    if not call.has("approver"):
+    if not call.has(*APPROVERS):
         return "role"
     if call.who.login in {wave.author, wave.reopened_by}:
         return "own"
-    return "given" if call.who.login in given else ""
+    if call.who.login in given:
+        return "given"
+    return "apart" if apart else ""
 
 
 def _before(conn: psycopg.Connection, wave: Wave) -> Wave | None:
@@ -119,7 +132,7 @@ def word_changes(old: str, new: str) -> list[tuple[str, str]]:
 def approve(call: Call) -> Response:
     """Approve exactly what was read: the hash travels in the form, the count is typed, the code is good once."""
     with call.house.begin() as conn:
-        _may_decide(conn, call)
+        waves.must_be_apart(conn, _may_decide(conn, call), call.who)
         wrong = _lacks_reason(call) or check_code(call, conn)
     if wrong:
         return _page(call, wrong, 422)

@@ -40,11 +40,12 @@ ACTS = {
     "route.lift": "opened an account again", "account.rate": "set the rate of an account",
     "account.hours": "set the hours of an account", "account.maintenance": "entered a carrier's maintenance",
     "account.maintenance-off": "called a carrier's maintenance off",
+    "deputy.name": "named a deputy", "deputy.withdraw": "withdrew a deputy",
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
 KINDS = {"wave.": "waves", "sending.": "kill switch", "audience.": "lists", "order.": "carrier orders",
          "message.": "look-ups", "export.": "exports", "report.": "reports", "console.": "sign-in",
-         "person.": "people", "audit.": "this record"}  # fmt: skip
+         "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
 
 
 def audit_page(call: Call) -> Response:

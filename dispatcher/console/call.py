@@ -131,7 +131,10 @@ STAFF = frozenset({"officer", "approver", "auditor", "operator"})
 HANDS = frozenset({"officer", "approver"})
 STOPPERS = frozenset({"officer", "approver", "operator"})
 """Stopping is easier than starting."""
-APPROVERS = frozenset({"approver"})
+PRINCIPALS = frozenset({"approver"})
+"""Approvers by their own right: they name deputies."""
+APPROVERS = PRINCIPALS | {"deputy"}
+"""Who approves plans and orders now; `deputy` is a role only while it lasts."""
 SEEKERS = frozenset({"officer", "approver", "auditor"})
 """May look one number up, with a code and a reason."""
 WATCHERS = frozenset({"approver", "auditor", "operator"})

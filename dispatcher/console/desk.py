@@ -11,7 +11,7 @@ from campaigns.ledger import alerts, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
-from dispatcher.console.call import STAFF, Call, to
+from dispatcher.console.call import APPROVERS, STAFF, Call, to
 from dispatcher.console.pages import local, now, show
 from dispatcher.console.snapshots import Snapshots, bar
 
@@ -44,7 +44,7 @@ def _of(campaign: str, found: list[Wave]) -> list[Wave]:
 
 def _next_act(call: Call, found: list[Wave]) -> Wave | None:
     """What waits for this very person: the one filled button."""
-    if call.has("approver"):
+    if call.has(*APPROVERS):
         return next(
             (
                 wave

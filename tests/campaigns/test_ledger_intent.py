@@ -9,7 +9,7 @@ import pytest
 
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome
-from tests.cluster import AUTHOR, SECOND
+from tests.cluster import APPROVER, AUTHOR, SECOND
 from tests.hand import NOW, fold_all, one, open_window, right, take, tell
 
 CHANGED = {
@@ -139,13 +139,23 @@ def test_windows_follow_each_other_to_the_end_of_the_batch(app: psycopg.Connecti
 
 
 def test_two_approvals_are_two_persons(owner: psycopg.Connection, running: Wave) -> None:
-    """Where two are due, the second must come from another person, of the same plan and the same text."""
+    """Where two are due, the second must come from another person, of the same plan and the same text.
+
+    The table refuses the author; T1 does not rely on it, nor on who wrote for whom.
+    """
     arguments = right(owner, running.id)
     owner.execute("UPDATE wave SET approvals_due = 2 WHERE id = %s", (running.id,))
     add = "INSERT INTO approval (wave, plan_hash, person, choice, reason, typed) VALUES (%s, %s, %s, %s, '', 60)"
+    with pytest.raises(psycopg.errors.CheckViolation), owner.transaction():
+        owner.execute(add, (running.id, running.plan_hash, AUTHOR.login, "corrected"))
+    owner.execute("ALTER TABLE approval DISABLE TRIGGER one_voice")
     owner.execute(add, (running.id, running.plan_hash, AUTHOR.login, "corrected"))
     assert take(owner, arguments)[0] == "approval"
     owner.execute(add, (running.id, running.plan_hash, SECOND.login, "corrected"))
+    for stands_for in (AUTHOR.login, APPROVER.login):
+        owner.execute("UPDATE approval SET stands_for = %s WHERE person = %s", (stands_for, SECOND.login))
+        assert take(owner, arguments)[0] == "approval"
+    owner.execute("UPDATE approval SET stands_for = NULL WHERE person = %s", (SECOND.login,))
     assert take(owner, arguments)[0] == "ok"
 
 

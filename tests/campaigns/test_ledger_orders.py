@@ -104,7 +104,8 @@ def test_the_database_itself_refuses_what_the_table_does_not_name(
 
 
 def test_no_approval_no_state_approved_whatever_the_program_says(app: psycopg.Connection, order: Order) -> None:
-    app.execute("INSERT INTO order_approval VALUES (%s, %s, %s)", (order.id, order.plan_hash, AUTHOR.login))
+    with pytest.raises(psycopg.errors.CheckViolation, match="may not approve"), app.transaction():
+        app.execute("INSERT INTO order_approval VALUES (%s, %s, %s)", (order.id, order.plan_hash, AUTHOR.login))
     app.execute("INSERT INTO order_approval VALUES (%s, %s, %s)", (order.id, "0" * 64, APPROVER.login))
     with pytest.raises(psycopg.errors.CheckViolation, match="lacks an approval"):
         event(app, order, OrderState.APPROVED)

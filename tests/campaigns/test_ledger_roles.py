@@ -17,7 +17,7 @@ KEPT = (
     "send_window", "retry_item", "chunk", "number_block", "wave_count", "wave_skip", "inbox", "journal", "audit",
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
-    "budget_day", "budget_change", "seed_list", "canary_word",
+    "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -45,7 +45,7 @@ FIXED = {  # columns that nobody but the owner changes
     "account_seen": ("account",),
     "outage": ("account", "since", "until"),
     "wave_tally": ("wave",),
-    "approval": ("wave", "plan_hash", "person", "choice", "reason", "typed", "at"),
+    "approval": ("wave", "plan_hash", "person", "choice", "reason", "typed", "at", "stands_for"),
     "batch": ("wave", "kind", "seq", "account", "carrier", "class"),
     "sender_rate": ("account", "sender"),
     "sending_hours": ("account", "carrier"),
@@ -75,7 +75,8 @@ FIXED = {  # columns that nobody but the owner changes
         "id", "campaign", "version", "carrier", "author", "state", "plan", "plan_hash", "approvals_due", "deadline",
         "drafted_at",
     ),
-    "order_approval": ("order_id", "plan_hash", "person", "at"),
+    "order_approval": ("order_id", "plan_hash", "person", "at", "stands_for"),
+    "deputy": ("principal", "person", "since", "until", "reason", "named_at"),
     "order_event": ("order_id", "at", "person", "act", "state", "evidence", "details"),
     "order_return": (
         "order_id", "version", "digest", "document", "method", "total", "way", "person", "origin", "source", "evidence",

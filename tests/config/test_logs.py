@@ -95,9 +95,10 @@ def test_secrets_inside_a_sentence_are_hidden(said: str, kept: str) -> None:
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """A stream that takes this process's logs for one test."""
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """A stream that takes this process's logs for one test; a server that ran before has silenced its access log."""
     root = logging.getLogger()
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "disabled", False)
     before, level = list(root.handlers), root.level
     stream = io.StringIO()
     logs.configure(style="json", level="debug", stream=stream)

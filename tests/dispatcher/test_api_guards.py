@@ -28,6 +28,7 @@ from dispatcher.api import (
     campaigns,
     carrier_form,
     control,
+    deputies,
     exclusions,
     letters,
     metrics,
@@ -75,7 +76,7 @@ def _scopes(route: APIRoute) -> tuple[str, ...]:
 
 def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
-    modules = (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts)
+    modules = (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts, deputies)
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     own = [("GET", "/metrics", ("read",))]  # Prometheus asks there; it bears a key like everybody
     assert metrics.router.routes

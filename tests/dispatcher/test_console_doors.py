@@ -73,6 +73,9 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "GET /console/carriers/{account}": "oaeup",
     "POST /console/carriers/{account}/open": "ap",
     "POST /console/carriers/{account}/engineers": "p",
+    "GET /console/deputies": "oaup",
+    "POST /console/deputies": "a",
+    "POST /console/deputies/{deputy}/withdraw": "oap",
     "GET /console/people": "p",
     "POST /console/people/invite": "p",
 }
@@ -112,7 +115,7 @@ def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
     browsers: dict[str, Browser], served: Served, rule: Rule
 ) -> None:
     """The wave and the campaign are none: who is let in hears 404 or a form's fault, never 403."""
-    path = rule.path.format(wave=7, name="none", audience=7, order=7, account="none")
+    path = rule.path.format(wave=7, name="none", audience=7, order=7, account="none", deputy=7)
     if rule.method == "POST" and path in ACTS_AT_ONCE:
         assert {LETTER[role] for role in rule.roles} == set(TABLE[named(rule)])
     else:

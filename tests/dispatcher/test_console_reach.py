@@ -23,6 +23,7 @@ PATHS = (
     "/console/lists/{audience}", "/console/approvals", "/console/waves/{wave}", "/console/waves/{wave}/approve",
     "/console/waves/{wave}/cancel", "/console/waves/{wave}/correct", "/console/waves/{wave}/resend",
     "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop",
+    "/console/deputies",
     "/console/carriers", "/console/carriers/sim-smpp", "/console/carriers/sim-esms", "/console/none",
 )  # fmt: skip
 VOID = {"input", "meta", "link", "br", "hr", "img"}
