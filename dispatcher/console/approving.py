@@ -31,7 +31,8 @@ def approve_page(call: Call) -> Response:
     return _page(call, "")
 
 
-def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False) -> Response:
+def _page(call: Call, wrong: str, status: int = 200, *, at: str = "count") -> Response:
+    """The page; `at` is the field that `wrong` speaks of."""
     with call.house.begin() as conn:
         wave = waves.get(conn, call.wave())
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
@@ -48,7 +49,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, returning: bool = False)
         canary=planned_canary(call.words, wave.plan),
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
-        why=call.form.get("reason", ""), returning=returning, last_moment=last_moment,
+        why=call.form.get("reason", ""), at=at, last_moment=last_moment,
         carriers={each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}, **facts,
     )  # fmt: skip
 
@@ -133,9 +134,10 @@ def approve(call: Call) -> Response:
     """Approve exactly what was read: the hash travels in the form, the count is typed, the code is good once."""
     with call.house.begin() as conn:
         waves.must_be_apart(conn, _may_decide(conn, call), call.who)
-        wrong = _lacks_reason(call) or check_code(call, conn)
+        unsaid = _lacks_reason(call)
+        wrong = unsaid or check_code(call, conn)
     if wrong:
-        return _page(call, wrong, 422)
+        return _page(call, wrong, 422, at="why-choice" if unsaid else "code")
     try:
         with call.house.begin() as conn:
             foresight.approve(
@@ -172,7 +174,7 @@ def send_back(call: Call) -> Response:
     reason = call.form.get("why", "").strip()[:500]
     if not reason:
         return _page(call, call.words.say("write why it is returned: the author must know what to change"), 422,
-                     returning=True)  # fmt: skip
+                     at="why")  # fmt: skip
     with call.house.begin() as conn:
         wave = _may_decide(conn, call)
         if call.form.get("hash", "") != wave.plan_hash:

@@ -38,6 +38,7 @@ class Row:
     n: Mapping[str, int]  # bucket -> messages
     speed: float  # messages a second that left, over SPAN
     slowest: timedelta | None = None  # of all together: what the slowest carrier needs
+    lost: int = 0  # of the failed ones: taken by the carrier, and told to have reached no phone
 
     @property
     def total(self) -> int:
@@ -46,8 +47,8 @@ class Row:
 
     @property
     def taken(self) -> int:
-        """What carriers have: with a receipt or without."""
-        return self.n["ok"] + self.n["acc"]
+        """What carriers took, whatever became of it: the report's column of this name."""
+        return self.n["ok"] + self.n["acc"] + self.lost
 
     @property
     def open(self) -> int:
@@ -116,7 +117,8 @@ class Snapshots:
         counted = {each.carrier: buckets(each) for each in standing}
         gone = {carrier: sum(n.values()) - n["wait"] for carrier, n in counted.items()}
         speeds = _speeds(kept, at, gone)
-        rows = tuple(Row(carrier, n, speeds[carrier]) for carrier, n in counted.items())
+        lost = {each.carrier: each.counts.get(State.UNDELIVERED, 0) for each in standing}
+        rows = tuple(Row(carrier, n, speeds[carrier], lost=lost[carrier]) for carrier, n in counted.items())
         kept.seq += 1
         return Snapshot(kept.seq, now(), found, rows, whole(rows), canary)
 
@@ -133,7 +135,8 @@ def buckets(each: figures.Standing) -> dict[str, int]:
 def whole(rows: tuple[Row, ...]) -> Row:
     """All carriers together."""
     n = {name: sum(row.n[name] for row in rows) for name in BUCKETS}
-    return Row("", n, sum(row.speed for row in rows), max((row.left for row in rows if row.left), default=None))
+    slowest = max((row.left for row in rows if row.left), default=None)
+    return Row("", n, sum(row.speed for row in rows), slowest, sum(row.lost for row in rows))
 
 
 def _speeds(kept: _Kept, at: float, gone: Mapping[str, int]) -> dict[str, float]:
