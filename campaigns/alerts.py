@@ -30,6 +30,16 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
             "right. See `dispatcher wave canary {about}`."
         ),
     ),
+    "trial": (
+        (
+            "Đợt “{name}”: {waiting} bản tin chờ vì tài khoản {accounts} đang tập dượt, chỉ gửi cho số trong danh sách "
+            "cho phép. Xem `dispatcher wave status {about}`; hai người cho gửi thật bằng `dispatcher account go-live`."
+        ),
+        (
+            "Wave “{name}”: {waiting} messages wait because account {accounts} is in trial and sends to its allow-list "
+            "only. See `dispatcher wave status {about}`; two persons let it go live with `dispatcher account go-live`."
+        ),
+    ),
     "closing": (
         (
             "Đợt “{name}” hết giờ gửi lúc {closes} mà còn {waiting} bản tin chưa gửi. Xem `dispatcher wave status "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from campaigns.ledger import suppression
 from campaigns.ledger.people import Person
@@ -32,16 +34,24 @@ class Change:
     unreadable: tuple[int, ...]  # lines
 
 
-def of_file(house: House, act: str, name: str, file: Path, person: Person, *, column: str, sheet: str) -> Change:
-    """Add to a list, or remove from it, the numbers of a .csv or .xlsx; only hashes are stored. Raises Problem."""
+Changing = Callable[[psycopg.Connection, Sequence[bytes]], int]
+"""Puts hashes of numbers on a list, or takes them off; how many were new or there."""
+
+
+def changing(act: str, name: str, person: Person) -> Changing:
+    """What adds to a list, or removes from it."""
+    change = suppression.add if act == "add" else suppression.remove
+    return lambda conn, hashes: change(conn, name, hashes, person)
+
+
+def in_file(house: House, change: Changing, file: Path, *, column: str, sheet: str) -> Change:
+    """Give the numbers of a .csv or .xlsx to what changes a list; only hashes are stored. Raises Problem."""
     with open_sheet(file, column=column, sheet=sheet) as opened:
         cells = ((line, raw) for line, raw, _ in opened.entries())
-        return of_cells(house, act, name, cells, person, called=file.name)
+        return in_cells(house, change, cells, called=file.name)
 
 
-def of_cells(
-    house: House, act: str, name: str, cells: Iterable[tuple[int, str]], person: Person, *, called: str
-) -> Change:
+def in_cells(house: House, change: Changing, cells: Iterable[tuple[int, str]], *, called: str) -> Change:
     """The same of (line, number) pairs; each number counts once. Nothing is changed where no line holds one."""
     table, numbers, bad = acts.number_table(), set(), []
     for line, raw in cells:
@@ -53,6 +63,5 @@ def of_cells(
     if not numbers:
         raise Problem("{file} holds no mobile number: nothing was changed", file=called)
     hashes = house.keyring.installation_hashes(sorted(numbers))
-    change = suppression.add if act == "add" else suppression.remove
     with house.begin() as conn:
-        return Change(change(conn, name, hashes, person), len(hashes), tuple(bad))
+        return Change(change(conn, hashes), len(hashes), tuple(bad))

@@ -18,6 +18,7 @@ from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
 from dispatcher import acts, assemble
 from dispatcher.assemble import Site
+from workers import marks
 from workers.house import House
 from workers.spool import OPEN, READY
 
@@ -39,6 +40,7 @@ def open_house(site: Site) -> Iterator[House]:
         yield house
     finally:
         put_to_rest(site, before)
+        (site.settings.data / "journals" / marks.FILE).unlink(missing_ok=True)
         forget_receipts(site)
         house.redis.flushdb()
         house.redis.close()
@@ -82,6 +84,8 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("DELETE FROM share")
         conn.execute("DELETE FROM suppression_entry")
         conn.execute("DELETE FROM route_stop")
+        conn.execute("DELETE FROM account_trial")
+        conn.execute("DELETE FROM trial_number")
         conn.execute("DELETE FROM sending_hours")
         conn.execute("DELETE FROM maintenance")
         conn.execute("DELETE FROM outage")

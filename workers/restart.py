@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from campaigns.ledger import recovery
-from workers import journals, spool
+from workers import journals, marks, spool
 from workers.house import House
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def take_in(house: House) -> int:
 
 
 def _take_in(house: House) -> int:
+    marks.keep(house)
     missed, ahead = journals.strangers(house), journals.ahead(house)
     if missed or ahead:
         why = f"journal {missed[0]} was taken in by a newer database" if missed else _why(ahead)

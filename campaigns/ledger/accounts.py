@@ -13,6 +13,15 @@ import psycopg
 from campaigns.ledger import people
 from campaigns.terms import Absent, Problem
 
+MAY_STEER = frozenset({"operator", "approver"})
+"""Roles that may steer accounts."""
+
+
+def may_steer(person: people.Person) -> None:
+    """Raise Problem where this person may not steer accounts."""
+    if not MAY_STEER & set(person.roles):
+        raise Problem("{login} may not steer accounts: an operator or an approver may", login=person.login)
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -29,6 +38,7 @@ class Standing:
 
     name: str
     enabled: bool
+    trial: bool  # sends to its allow-list only
     licence: float  # of the contract, segments a second
     rate_set: float | None  # a person's, below it
     senders: Mapping[str, float]
@@ -43,15 +53,15 @@ class Standing:
 def standing(conn: psycopg.Connection) -> list[Standing]:
     """Every account by name; one statement, a handful of rows."""
     rows = conn.execute(
-        "SELECT a.name, a.enabled, a.licence, a.rate_set,"
+        "SELECT a.name, a.enabled, in_trial(a.name), a.licence, a.rate_set,"
         " (SELECT coalesce(jsonb_object_agg(r.sender, r.rate), '{}') FROM sender_rate r WHERE r.account = a.name),"
         " (SELECT coalesce(jsonb_agg(jsonb_build_array(s.rate, s.until, s.says) ORDER BY s.holder), '[]')"
         "  FROM share s WHERE s.account = a.name AND s.until > now()) FROM account a ORDER BY a.name"
     )
     return [
-        Standing(name, enabled, licence, rate_set, senders,
+        Standing(name, enabled, trial, licence, rate_set, senders,
                  tuple(Worker(float(rate), datetime.fromisoformat(until), says) for rate, until, says in workers))
-        for name, enabled, licence, rate_set, senders, workers in rows
+        for name, enabled, trial, licence, rate_set, senders, workers in rows
     ]  # fmt: skip
 
 

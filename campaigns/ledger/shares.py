@@ -93,7 +93,7 @@ def due_accounts(conn: psycopg.Connection) -> list[str]:
         "SELECT DISTINCT b.account FROM batch b JOIN wave w ON w.id = b.wave"
         " JOIN account a ON a.name = b.account AND a.enabled WHERE b.cursor < b.hi"
         " AND b.not_before <= now() AND NOT route_stopped(b.account, b.carrier, b.wave)"
-        " AND route_hours_end(b.account, b.carrier) IS NOT NULL"
+        " AND route_hours_end(b.account, b.carrier) IS NOT NULL AND trial_open(b)"
         " AND (b.lease_until IS NULL OR b.lease_until < now()) AND w.state = 'running'"
         " AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL"
     )

@@ -53,6 +53,7 @@ class Schedule:
 STANDINGS = """
 SELECT w.id, w.campaign, w.text, (w.plan -> 'texts' -> w.choice ->> 'segments')::int, w.batch_size, w.stop_seq,
     w.state IN ('running', 'finished') AND i.locked_reason = '' AND i.incarnation = %(incarnation)s AND a.enabled
+        AND NOT in_trial(a.name)
         AND w.rehearsal = a.simulated AND h.until IS NOT NULL,
     extract(epoch FROM coalesce(h.until, now()))::float8
 FROM wave w CROSS JOIN installation i JOIN account a ON a.name = %(account)s

@@ -68,7 +68,7 @@ WITH due AS (
     JOIN account a ON a.name = b.account AND a.enabled
     WHERE b.account = %(account)s AND b.cursor < b.hi AND b.not_before <= clock_timestamp()
       AND NOT route_stopped(b.account, b.carrier, b.wave) AND route_hours_end(b.account, b.carrier) IS NOT NULL
-      AND canary_open(b.wave, b.carrier)
+      AND canary_open(b.wave, b.carrier) AND trial_open(b)
       AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
       AND w.state = 'running' AND hours_end(w.opens_at, w.closes_at, w.day_opens, w.day_closes) IS NOT NULL
     ORDER BY b.not_before, b.wave, b.kind, b.seq LIMIT 1 FOR UPDATE OF b SKIP LOCKED

@@ -31,6 +31,7 @@ from dispatcher.api import (
     orders,
     papers,
     texts,
+    trials,
     waves,
 )
 from dispatcher.api.errors import answer_errors
@@ -66,7 +67,9 @@ def open_api(house: House, *, rehearsal: bool) -> FastAPI:
     api.state.wrong_keys, api.state.wrong_codes = WrongKeys(), WrongKeys()
     api.state.imports, api.state.papers = asyncio.Semaphore(1), asyncio.Semaphore(2)
     v1 = APIRouter(prefix="/api/v1")
-    for each in (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts, deputies):
+    for each in (
+        campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts, deputies, trials,
+    ):  # fmt: skip
         v1.include_router(each.router, responses=REFUSALS)
     api.include_router(v1)
     api.include_router(metrics.router, responses=REFUSALS)

@@ -95,7 +95,8 @@ async def _change(request: Request, house: HouseOf, act: str, name: str, person:
         one_at_a_time: asyncio.Semaphore = request.app.state.imports
         async with one_at_a_time:
             done = await asyncio.shield(
-                asyncio.to_thread(exclusions.of_file, house, act, name, upload.path, person, column=column, sheet=sheet)
-            )
+                asyncio.to_thread(exclusions.in_file, house, exclusions.changing(act, name, person), upload.path,
+                                  column=column, sheet=sheet)
+            )  # fmt: skip
     return ListChanged(name=name, changed=done.changed, given=done.given, unreadable=len(done.unreadable),
                        unreadable_lines=list(done.unreadable[:100]))  # fmt: skip

@@ -44,6 +44,7 @@ ABOUT = {
     "dispatcher_licence_segments_per_second": "The contract's licence.",
     "dispatcher_workers": "Living workers that hold a share.",
     "dispatcher_account_enabled": "1 while the account may send.",
+    "dispatcher_account_trial": "1 while the account is in trial: it sends to its allow-list only.",
     "dispatcher_stopped": "1 while the kill switch is on.",
     "dispatcher_locked": "1 while nothing may leave, for whatever reason.",
     "dispatcher_counts_lag_seconds": "Age of the oldest answer that is not counted yet.",
@@ -108,6 +109,7 @@ def _of_accounts(conn: psycopg.Connection) -> Iterator[Sample]:
         yield "dispatcher_licence_segments_per_second", of, each.licence
         yield "dispatcher_workers", of, len(each.workers)
         yield "dispatcher_account_enabled", of, float(each.enabled)
+        yield "dispatcher_account_trial", of, float(each.trial)
 
 
 def _of_all(conn: psycopg.Connection) -> Iterator[Sample]:

@@ -243,6 +243,16 @@ class CanaryGiven(Given):
     despite: bool | None
 
 
+class TrialWaiting(Given):
+    """What of a wave waits on an account in trial, one carrier's."""
+
+    account: str
+    carrier: str
+    waiting: int  # messages that have not left
+    allowed: int  # of these, to numbers of the allow-list: they leave
+    next: str | None  # the live account of the route by which the others go; null: they wait
+
+
 class WaveGiven(Given):
     """A wave as it stands."""
 
@@ -346,6 +356,7 @@ class Status(Given):
     calls: Counts | None  # of a wave slowed down for its hotlines: its figures, `last_hour` (messages), `expected`
     budget: list[BudgetLine]
     canary: list[CanaryGiven]
+    trial: list[TrialWaiting]  # accounts in trial on which something of it waits
     age: float  # seconds by which the counts lag at most
 
 

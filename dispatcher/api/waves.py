@@ -12,7 +12,19 @@ from redis import RedisError
 
 from campaigns import wordings
 from campaigns.doubts import doubts
-from campaigns.ledger import budgets, calls, canaries, figures, foreseen, halts, progress, registry, resends, waves
+from campaigns.ledger import (
+    budgets,
+    calls,
+    canaries,
+    figures,
+    foreseen,
+    halts,
+    progress,
+    registry,
+    resends,
+    trials,
+    waves,
+)
 from campaigns.ledger.people import Person
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
@@ -44,6 +56,7 @@ from dispatcher.api.shapes import (
     Standing,
     StartTaken,
     Status,
+    TrialWaiting,
     WaveGiven,
     WaveHalted,
     WavePlanned,
@@ -66,6 +79,7 @@ class ForecastGiven(Given):
 
     wave: GivenId
     texts: dict[str, dict[str, Any] | None]  # choice -> recipients, segments, dong, finishes_at; null: unknown account
+    trial: list[TrialWaiting]  # accounts in trial that the plan meets; []: none
     compared: dict[str, Any] | None  # null: not started, or approved before forecasts were kept
 
 
@@ -248,7 +262,7 @@ def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reade
         accounts, age = progress.going(conn, found.id), progress.age(conn, found.id)
         told = progress.complaints(conn, found.id) if found.started_at else []
         budget, canary = budgets.lines(conn, found.id), canaries.standing(conn, found.id)
-        slow = calls.of(conn, found.id)
+        slow, met = calls.of(conn, found.id), trials.of_wave(conn, found.id)
         stopped, reason = halts.current(conn) is not None, progress.state_reason(conn, found.id)
     return Status(
         wave=wave, state=found.state, n=found.n, in_flight=sum(each.in_flight for each in carriers),
@@ -257,6 +271,7 @@ def wave_status(wave: IdInPath, request: Request, house: HouseOf, _person: Reade
         calls=calls_json(slow), reason=why_paused(words, reason),
         budget=[BudgetLine.model_validate(budget_json(line)) for line in budget],
         canary=[CanaryGiven.model_validate(each) for each in canary],
+        trial=[TrialWaiting.model_validate(each) for each in met],
         accounts=[GoingNow.model_validate(as_json(each, segments_of(found))) for each in accounts],
         errors=[ErrorGiven(carrier=each.carrier, outcome=each.outcome.name.lower(), code=each.code, last=each.last,
                            messages=each.messages, advice=advice(words, each.outcome)) for each in told],
@@ -269,8 +284,10 @@ def wave_forecast(wave: IdInPath, house: HouseOf, _person: Reader) -> ForecastGi
     with house.begin() as conn:
         found = waves.get(conn, int(wave))
         beside = foreseen.beside(conn, found) if found.started_at else None
+        met = trials.of_wave(conn, found.id)
     told = {choice: foresight.of_wave(house, found, choice) for choice in found.plan["texts"]}
     return ForecastGiven(wave=wave, texts={choice: each.as_json() if each else None for choice, each in told.items()},
+                         trial=[TrialWaiting.model_validate(each) for each in met],
                          compared=beside.as_json() if beside else None)  # fmt: skip
 
 

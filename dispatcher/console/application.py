@@ -38,6 +38,7 @@ from dispatcher.console import (
     signing,
     steering,
     stopping,
+    trials,
     waving,
 )
 from dispatcher.console.call import (
@@ -69,6 +70,7 @@ log = logging.getLogger(__name__)
 
 FORM_BYTES = 65_536
 CARRIER = "/console/carriers/{account}"
+ACCOUNT = f"{trials.PLACE}/{{account}}"
 CAMPAIGN = "/console/campaigns/{name}"
 ORDER = "/console/orders/{order}"
 WAVE = "/console/waves/{wave}"
@@ -139,6 +141,10 @@ RULES = (
     Rule("GET", "/console/deputies", STAFF, deputizing.deputies_page),
     Rule("POST", "/console/deputies", PRINCIPALS, deputizing.name),
     Rule("POST", "/console/deputies/{deputy}/withdraw", STOPPERS, deputizing.withdraw),
+    Rule("GET", trials.PLACE, STAFF, trials.accounts_page),
+    Rule("GET", ACCOUNT, STAFF, trials.account_page),
+    Rule("POST", f"{ACCOUNT}/live", STEERERS, trials.go_live),
+    Rule("POST", f"{ACCOUNT}/trial", STEERERS, trials.enter),
     Rule("GET", "/console/people", OPERATORS, persons.people_page),
     Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
 )

@@ -16,6 +16,7 @@ from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
 from dispatcher import foresight
 from dispatcher.auth import NotAllowed
+from dispatcher.console import trials
 from dispatcher.console.call import APPROVERS, Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
@@ -49,7 +50,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, at: str = "count") -> Re
         canary=planned_canary(call.words, wave.plan),
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
-        why=call.form.get("reason", ""), at=at, last_moment=last_moment,
+        why=call.form.get("reason", ""), at=at, last_moment=last_moment, trials=trials.notes(call, wave),
         carriers={each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}, **facts,
     )  # fmt: skip
 

@@ -41,11 +41,14 @@ ACTS = {
     "account.hours": "set the hours of an account", "account.maintenance": "entered a carrier's maintenance",
     "account.maintenance-off": "called a carrier's maintenance off",
     "deputy.name": "named a deputy", "deputy.withdraw": "withdrew a deputy",
+    "account.trial": "put an account into trial", "account.live-asked": "asked for an account to go live",
+    "account.live": "let an account go live", "account.allow": "put numbers on an account's allow-list",
+    "account.disallow": "took numbers off an account's allow-list",
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
-KINDS = {"wave.": "waves", "sending.": "kill switch", "audience.": "lists", "order.": "carrier orders",
-         "message.": "look-ups", "export.": "exports", "report.": "reports", "console.": "sign-in",
-         "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
+KINDS = {"wave.": "waves", "account.": "sending accounts", "sending.": "kill switch", "audience.": "lists",
+         "order.": "carrier orders", "message.": "look-ups", "export.": "exports", "report.": "reports",
+         "console.": "sign-in", "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
 
 
 def audit_page(call: Call) -> Response:

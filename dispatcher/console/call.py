@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from campaigns.ledger import logins
+from campaigns.ledger.accounts import MAY_STEER
 from campaigns.ledger.people import Person
 from campaigns.terms import Problem
 from dispatcher.api.upload import Room
@@ -142,7 +143,7 @@ WATCHERS = frozenset({"approver", "auditor", "operator"})
 RECORDERS = frozenset({"auditor", "operator"})
 """May take the record out as a file, with a code and a reason."""
 OPERATORS = frozenset({"operator"})
-STEERERS = frozenset({"operator", "approver"})
-"""Steer accounts: rate, hours, what a carrier's answer stopped; as on the command line."""
+STEERERS = MAY_STEER
+"""Steer accounts: trial, rate, hours, what a carrier's answer stopped; as on the command line."""
 WORKBENCH = STAFF | {"engineer"}
 """See accounts; an engineer those he is tied to."""

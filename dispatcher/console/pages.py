@@ -34,6 +34,7 @@ MENU: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("/console/campaigns", "Campaigns", STAFF),
     ("/console/approvals", "To be approved", STAFF),
     ("/console/orders", "Carrier orders", STAFF),
+    ("/console/accounts", "Sending accounts", STAFF),
     ("/console/messages", "Messages", SEEKERS),
     ("/console/carriers", "Carriers", WORKBENCH),
     ("/console/audit", "Audit log", WATCHERS),

@@ -14,6 +14,7 @@ from campaigns.forecast import summed
 from campaigns.ledger import canaries, foreseen, logins, people, waves
 from campaigns.ledger.waves import Wave
 from config.carriers import load_carriers
+from dispatcher.console import trials
 from dispatcher.console.call import Call
 from dispatcher.console.finding import CHIPS
 from dispatcher.console.following import REACHED, after
@@ -57,7 +58,7 @@ def page(call: Call, wrong: str = "", status: int = 200) -> Response:
         call, "wave.html", status, wrong=wrong, snap=snap, wave=wave, told=told(call, snap), bar=bar,
         watched=watched(snap), tag=TAGS[wave.state], text=text_of(wave), carriers=_carriers(call),
         licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(), summed=summed,
-        reached=REACHED, reason=why_paused(call.words, facts.pop("reason")), **facts,
+        reached=REACHED, trials=trials.notes(call, wave), reason=why_paused(call.words, facts.pop("reason")), **facts,
     )  # fmt: skip
 
 

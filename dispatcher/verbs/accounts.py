@@ -17,11 +17,10 @@ from campaigns.ledger import accounts, hours, stops
 from campaigns.ledger.people import Person
 from campaigns.schedule import ZONE
 from campaigns.terms import Problem
+from dispatcher.verbs import trials
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.plan_page import local
-
-MAY_STEER = {"operator", "approver"}
 
 Name = Annotated[str, typer.Argument(metavar="ACCOUNT", help="as in carriers.toml")]
 
@@ -57,9 +56,11 @@ def names(context: typer.Context) -> None:
 
 
 def _state(desk: Desk, each: accounts.Standing) -> str:
-    """Off, down with its next try, slowed down, or nothing to tell."""
+    """Off, in trial, down with its next try, slowed down, or nothing to tell."""
     if not each.enabled:
         return desk.words.say("switched off")
+    if each.trial:
+        return desk.words.say("in trial: its allow-list only")
     for worker in each.workers:
         if worker.says.get("breaker", "closed") != "closed":
             at = datetime.fromtimestamp(float(worker.says.get("next_try") or time.time()), UTC)
@@ -157,13 +158,18 @@ def _instant(text: str) -> datetime:
         raise Problem("{value} is no time: write for instance 2026-12-31T22:00", value=text) from None
 
 
+app.add_typer(trials.app, name="trial")
+app.command("go-live", cls=Verb, help="let an account in trial send to everybody; one asks, an approver agrees")(
+    trials.go_live
+)
+
+
 @contextmanager
 def _steering(desk: Desk, login: str) -> Iterator[tuple[psycopg.Connection, Person]]:
     """A transaction for somebody who may steer accounts, and who that is."""
     with desk.house() as house:
         person = desk.person(house, login, "write")
-        if not MAY_STEER & set(person.roles):
-            raise Problem("{login} may not steer accounts: an operator or an approver may", login=login)
+        accounts.may_steer(person)
         with house.begin() as conn:
             yield conn, person
 
@@ -172,6 +178,7 @@ def _as_json(each: accounts.Standing) -> dict[str, object]:
     return {
         "account": each.name,
         "enabled": each.enabled,
+        "trial": each.trial,
         "licence": each.licence,
         "rate": each.rate,
         "senders": dict(each.senders),

@@ -12,11 +12,12 @@ from rich.table import Table
 from campaigns.compliance import LISTS
 from campaigns.ledger import suppression
 from dispatcher import exclusions
-from dispatcher.exclusions import LIST_NAMES
+from dispatcher.exclusions import LIST_NAMES, Change, Changing
 from dispatcher.verbs.audiences import Column, SheetName
 from dispatcher.verbs.desk import Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
 from dispatcher.verbs.plan_page import local
+from workers.house import House
 
 ListName = Annotated[str, typer.Option("--list", metavar="LIST", help=" | ".join(LISTS))]
 Numbers = Annotated[
@@ -76,20 +77,29 @@ def forget(
     desk.answer(forgotten=n, days=days)
 
 
+def changed(house: House, change: Changing, file: Path, column: str, sheet: str) -> Change:
+    """Give the numbers of a file, or of standard input, to what changes a list."""
+    if str(file) != "-":
+        return exclusions.in_file(house, change, file, column=column, sheet=sheet)
+    lines = [(line, text) for line, text in enumerate(sys.stdin, 1) if text.strip()]
+    return exclusions.in_cells(house, change, lines, called="-")
+
+
+def say_unreadable(desk: Desk, done: Change) -> None:
+    """The rows that hold no number."""
+    if done.unreadable:
+        desk.say("{n} rows are no mobile number: {lines}", n=len(done.unreadable), style="yellow",
+                 lines=", ".join(map(str, done.unreadable[:20])))  # fmt: skip
+
+
 def _change(desk: Desk, file: Path, name: str, login: str, act: str, column: str, sheet: str) -> None:
     with desk.house() as house:
         person = desk.person(house, login, "write")
-        if str(file) == "-":
-            lines = [(line, text) for line, text in enumerate(sys.stdin, 1) if text.strip()]
-            done = exclusions.of_cells(house, act, name, lines, person, called="-")
-        else:
-            done = exclusions.of_file(house, act, name, file, person, column=column, sheet=sheet)
+        done = changed(house, exclusions.changing(act, name, person), file, column, sheet)
     if act == "add":
         desk.say("{n} people are new on the list {name}, {known} were on it", n=done.changed, name=name,
                  known=done.given - done.changed)  # fmt: skip
     else:
         desk.say("{n} people are off the list {name}", n=done.changed, name=name)
-    if done.unreadable:
-        desk.say("{n} rows are no mobile number: {lines}", n=len(done.unreadable), style="yellow",
-                 lines=", ".join(map(str, done.unreadable[:20])))  # fmt: skip
+    say_unreadable(desk, done)
     desk.answer(list=name, changed=done.changed, given=done.given, unreadable=len(done.unreadable))

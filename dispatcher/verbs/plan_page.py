@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.doubts import Excerpt, doubts
-from campaigns.ledger import audiences, lists, registry, suppression, waves
+from campaigns.ledger import audiences, lists, registry, suppression, trials, waves
 from campaigns.ledger.waves import Wave
 from campaigns.schedule import ZONE
 from campaigns.terms import State, Verdict
@@ -18,6 +18,7 @@ from config.carriers import load_carriers
 from dispatcher.exclusions import LIST_NAMES
 from dispatcher.going import planned_budget, planned_calls, planned_canary
 from dispatcher.resending import TO_WHOM, sums
+from dispatcher.trialing import planned_trials
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
 from workers.house import House
@@ -42,7 +43,7 @@ def show_plan(desk: Desk, house: House, wave: Wave, choice: str = "") -> None:
         bubble(desk, text["text"], f"{_senders(plan)} · {name}", _under(desk, text))
     show_doubts(desk, house, wave)
     desk.out.print(_carriers(desk, house, wave, max(int(text["segments"]) for text in texts.values())))
-    _when(desk, wave)
+    _when(desk, house, wave)
     _basis(desk, house, wave)
 
 
@@ -117,7 +118,7 @@ def carrier_names(house: House, wanted: Collection[str]) -> dict[str, str]:
     return known | {each: each for each in wanted if each not in known}
 
 
-def _when(desk: Desk, wave: Wave) -> None:
+def _when(desk: Desk, house: House, wave: Wave) -> None:
     window = wave.plan["window"]
     desk.say(
         "sends from {opens} to {closes}, each day from {day_opens} to {day_closes}",
@@ -134,6 +135,10 @@ def _when(desk: Desk, wave: Wave) -> None:
         *planned_canary(desk.words, wave.plan),
     ):
         desk.out.print(line)
+    with house.begin() as conn:
+        met = trials.of_wave(conn, wave.id)
+    for line in planned_trials(desk.words, met):
+        desk.out.print(line, style="yellow", soft_wrap=True)
 
 
 def _basis(desk: Desk, house: House, wave: Wave) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from campaigns.ledger import budgets, calls, canaries, halts, progress, resends, shares
+from campaigns.ledger import budgets, calls, canaries, halts, progress, resends, shares, trials
 from campaigns.ledger.progress import Complaint, Going
+from campaigns.ledger.trials import Waiting
 from campaigns.ledger.waves import Wave
 from dispatcher.going import (
     advice,
@@ -21,6 +22,7 @@ from dispatcher.going import (
     why_paused,
 )
 from dispatcher.resending import relation_json, say_relation
+from dispatcher.trialing import waiting_json, waiting_trials
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.plan_page import carrier_names, local
 from workers.house import House
@@ -39,6 +41,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         canary = canaries.standing(conn, wave.id)
         slow = calls.of(conn, wave.id)
         budget, related = budgets.lines(conn, wave.id), resends.relations(conn, wave.id)
+        met = trials.of_wave(conn, wave.id)
         stopped, at_work = halts.current(conn), set(shares.at_work(conn))
     if stopped:
         desk.say("all sending is stopped since {time} by {by}: {reason}", time=local(stopped.at), by=stopped.by,
@@ -58,8 +61,7 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         desk.out.print(say_budget(desk.words, line), style="yellow" if line.alert else None)
     segments = segments_of(wave)
     if wave.state in {"running", "paused"}:
-        for each in found:
-            _say_account(desk, each, segments)
+        _say_accounts(desk, found, met, segments)
     _say_complaints(desk, house, told)
     desk.say("counts lag by {age:.1f} seconds at most", age=age)
     return {
@@ -69,12 +71,20 @@ def show_progress(desk: Desk, house: House, wave: Wave) -> dict[str, Any]:
         "canary": [canary_json(seed) for seed in canary],
         "relations": [relation_json(other) for other in related],
         "calls": calls_json(slow),
+        "trial": waiting_json(met),
         "budget": [budget_json(line) for line in budget],
         "accounts": [as_json(each, segments) for each in found],
         "errors": [{"carrier": each.carrier, "outcome": each.outcome.name.lower(), "code": each.code,
                     "messages": each.messages, "last": each.last.isoformat(),
                     "advice": advice(desk.words, each.outcome)} for each in told],
     }  # fmt: skip
+
+
+def _say_accounts(desk: Desk, found: Sequence[Going], met: Sequence[Waiting], segments: int) -> None:
+    for said in waiting_trials(desk.words, met):
+        desk.out.print(said, style="yellow", soft_wrap=True)
+    for each in found:
+        _say_account(desk, each, segments)
 
 
 def _say_account(desk: Desk, each: Going, segments: int) -> None:

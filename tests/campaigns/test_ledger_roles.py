@@ -18,6 +18,7 @@ KEPT = (
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
+    "account_trial", "trial_number",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -56,6 +57,8 @@ FIXED = {  # columns that nobody but the owner changes
     "canary_word": ("wave", "carrier", "word", "despite", "person", "reason", "at"),
     "budget_day": ("wave", "day", "carrier", "base"),
     "budget_change": ("wave", "plan_hash", "ceilings", "asked_by", "asked_why", "asked_at"),
+    "account_trial": ("account", "since", "by", "reason"),
+    "trial_number": ("account", "number_hash", "person", "at"),
     "route_stop": ("at", "account", "carrier", "wave", "scope", "code", "detail"),
     "send_window": (
         "id", "wave", "kind", "batch", "epoch", "lo", "hi", "skip", "account", "journal", "at",

@@ -76,6 +76,10 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "GET /console/deputies": "oaup",
     "POST /console/deputies": "a",
     "POST /console/deputies/{deputy}/withdraw": "oap",
+    "GET /console/accounts": "oaup",
+    "GET /console/accounts/{account}": "oaup",
+    "POST /console/accounts/{account}/live": "ap",
+    "POST /console/accounts/{account}/trial": "ap",
     "GET /console/people": "p",
     "POST /console/people/invite": "p",
 }

@@ -24,7 +24,8 @@ PATHS = (
     "/console/waves/{wave}/cancel", "/console/waves/{wave}/correct", "/console/waves/{wave}/resend",
     "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop",
     "/console/deputies",
-    "/console/carriers", "/console/carriers/sim-smpp", "/console/carriers/sim-esms", "/console/none",
+    "/console/carriers", "/console/carriers/sim-smpp", "/console/carriers/sim-esms", "/console/accounts",
+    "/console/accounts/sim-smpp", "/console/none",
 )  # fmt: skip
 VOID = {"input", "meta", "link", "br", "hr", "img"}
 PAIRS = (("ink", "bg"), ("ink", "surface"), ("ink2", "bg"), ("ink2", "surface"), ("link", "bg"), ("link", "surface"),

@@ -293,6 +293,7 @@ FORBIDDEN = {
     "excluded since": "INSERT INTO wave_skip SELECT %s, no FROM message_{wave}",
     "locked": "UPDATE installation SET locked_reason = 'tested' WHERE %s > 0",
     "switched off": "UPDATE account SET enabled = false WHERE %s > 0 AND name = 'sim-smpp'",
+    "in trial": "INSERT INTO account_trial (account, by, reason) SELECT 'sim-smpp', 'an', 'x' WHERE %s > 0",
     "restored": "UPDATE installation SET incarnation = incarnation + 1 WHERE %s > 0",
 }
 
