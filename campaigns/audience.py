@@ -40,6 +40,7 @@ class Chunk:
     units: list[str] = field(default_factory=list)  # "" where the list has no area
     converted: int = 0  # of the candidates, by the table of 2018
     rest: list[tuple[int, Verdict, Reason]] = field(default_factory=list)  # (line, verdict, reason)
+    cells: list[str] = field(default_factory=list)  # of the rest: what the cell said, its digits covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def _examine(entries: Iterable[Entry], table: NumberTable) -> Chunk | None:
         number, carrier, reason = read(raw)
         if not number:
             done.rest.append((line, reason.verdict, reason))
+            done.cells.append(mask_text(raw))
             continue
         done.lines.append(line)
         done.numbers.append(number)

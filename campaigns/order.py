@@ -64,11 +64,11 @@ AWAITED = frozenset({O.ISSUED, O.ACKNOWLEDGED, O.RUNNING})
 """Issued, and no figures yet."""
 
 
-def guard_sql() -> str:
-    """The condition under which the database refuses an order's next state, generated from TRANSITIONS."""
+def guard_sql(transitions: Mapping[Any, tuple[Any, ...]] = TRANSITIONS) -> str:
+    """The condition under which the database refuses a next state, generated from a table of enums; an order's here."""
     arms = " ".join(
         f"WHEN '{was.value}' THEN new.state IN ({', '.join(repr(each.value) for each in nexts)})"
-        for was, nexts in TRANSITIONS.items()
+        for was, nexts in transitions.items()
         if nexts
     )
     return f"was <> new.state AND NOT (CASE was {arms} ELSE false END)"

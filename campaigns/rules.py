@@ -15,7 +15,7 @@ from campaigns.terms import Problem
 FILE = "campaign.toml"
 
 # Decree 91/2020, article 13.6: messages between 07:00 and 22:00 only.
-_EARLIEST, _LATEST = time(7), time(22)
+EARLIEST, LATEST = time(7), time(22)
 # Decree 91/2020, articles 22-30: a registered name. No space at its ends, which carriers trim.
 _SENDER_NAME = re.compile(r"(?!\d+$)(?! )[A-Za-z0-9_. -]{1,11}(?<! )")
 _UNREAD = date.min  # what the reader leaves where a day could not be read: told already
@@ -122,10 +122,10 @@ def _hours(wave: WavePlan) -> Iterator[tuple[str, Problem]]:
     if wave.closes <= wave.opens:
         yield "closes", Problem("is {closes}: the window ends before it begins ({opens})", closes=closes, opens=opens)
     for key, hour in (("opens", wave.opens), ("closes", wave.closes)):
-        if not _EARLIEST <= hour <= _LATEST:
+        if not EARLIEST <= hour <= LATEST:
             yield key, Problem(
                 "is {hour}; messages go out between {earliest} and {latest} only (Decree 91/2020, article 13.6)",
-                hour=f"{hour:%H:%M}", earliest=f"{_EARLIEST:%H:%M}", latest=f"{_LATEST:%H:%M}",
+                hour=f"{hour:%H:%M}", earliest=f"{EARLIEST:%H:%M}", latest=f"{LATEST:%H:%M}",
             )  # fmt: skip
 
 

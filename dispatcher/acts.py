@@ -90,16 +90,24 @@ def import_audience(
 
 
 def take_list(
-    house: House, person: people.Person, campaign: str, name: str, path: Path, *, seeds: bool = False
+    house: House,
+    person: people.Person,
+    campaign: str,
+    name: str,
+    path: Path,
+    *,
+    seeds: bool = False,
+    drafted: bool = False,
 ) -> tuple[int, bool]:
     """Import a file as a new audience; (audience, whether it is new): the same file of a campaign is there once.
 
-    All of its rows or none, in one transaction.
+    All of its rows or none, in one transaction. `drafted`: the campaign may be one that is only a draft so far.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with house.begin() as conn:
-        registry.get_campaign(conn, campaign)
+        if not drafted:
+            registry.get_campaign(conn, campaign)
         known = lists.audience_of_file(conn, campaign, digest, seeds=seeds)
         if known is not None:
             return known, False
@@ -288,13 +296,18 @@ def _senders(house: House, campaign: Campaign, accounts: dict[str, Account], *, 
 def plan_wave(house: House, draft: Draft, author: str) -> Wave:
     """Plan a wave; a second approval is due above the configured reach."""
     with house.begin() as conn:
-        n = audiences.verdict_counts(conn, draft.audience)["accepted"]
-        due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
-        wave = plans.plan(
-            conn, replace(draft, approvals_due=max(due, draft.approvals_due)), author, house.keys(draft.campaign)
-        )
-        _refuse_long(house, wave)
-        return wave
+        return plan_in(house, conn, draft, author)
+
+
+def plan_in(house: House, conn: psycopg.Connection, draft: Draft, author: str) -> Wave:
+    """The same in the caller's transaction."""
+    n = audiences.verdict_counts(conn, draft.audience)["accepted"]
+    due = 2 if not draft.rehearsal and n > house.settings.second_approval_above else 1
+    wave = plans.plan(
+        conn, replace(draft, approvals_due=max(due, draft.approvals_due)), author, house.keys(draft.campaign)
+    )
+    _refuse_long(house, wave)
+    return wave
 
 
 def _refuse_long(house: House, wave: Wave) -> None:

@@ -54,20 +54,28 @@ def draft(
     house: House, name: str, carriers: Sequence[str], terms: Terms, author: str, *, rehearsal: bool
 ) -> list[Order]:
     """One order for each carrier, all or none; no carrier named: all that have a sender's name in the campaign."""
-    names = {carrier.id: carrier.name for carrier in load_carriers(house.settings.carriers_file)}
     with house.begin() as conn:
-        campaign, version = registry.get_campaign(conn, name)
-        wanted = carriers or [sender.carrier for sender in campaign.senders]
-        due = approvals_due(terms, house.settings.second_approval_above, rehearsal=rehearsal)
-        return [
-            orders.draft(
-                conn,
-                make_plan(campaign, version, carrier, names.get(carrier, carrier), terms, rehearsal=rehearsal),
-                author,
-                approvals_due=due,
-            )
-            for carrier in wanted
-        ]
+        return draft_in(house, conn, name, carriers, terms, author, rehearsal=rehearsal)
+
+
+def draft_in(
+    house: House, conn: psycopg.Connection, name: str, carriers: Sequence[str], terms: Terms, author: str, *,
+    rehearsal: bool,
+) -> list[Order]:  # fmt: skip
+    """The same in the caller's transaction."""
+    names = {carrier.id: carrier.name for carrier in load_carriers(house.settings.carriers_file)}
+    campaign, version = registry.get_campaign(conn, name)
+    wanted = carriers or [sender.carrier for sender in campaign.senders]
+    due = approvals_due(terms, house.settings.second_approval_above, rehearsal=rehearsal)
+    return [
+        orders.draft(
+            conn,
+            make_plan(campaign, version, carrier, names.get(carrier, carrier), terms, rehearsal=rehearsal),
+            author,
+            approvals_due=due,
+        )
+        for carrier in wanted
+    ]
 
 
 def approvals_due(terms: Terms, above: int, *, rehearsal: bool) -> int:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from campaigns.drafting import DraftState
 from campaigns.order import OrderState
 from campaigns.terms import Problem as CampaignProblem
 from campaigns.terms import Problems, State, Verdict
@@ -27,6 +28,7 @@ UNGROUPED = frozenset({"port", "year", "pid", "code", "line", "wave", "audience"
 
 TOLD = frozenset({"state", "act", "kind"})  # fields whose text is a word of ours, to be said in the language
 WORDS = ("planned", "running", "paused", "cancelled", "finished", "pause", "resume", "cancel")  # a wave's, in TOLD
+WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")
 ORDER_WORDS = (
     "draft", "approve", "issue", "ack", "run", "return", "accept", "link", "revoke", "refuse",  # acts, in TOLD
     "area", "contact", "document", "method",  # what an order or a return may lack, in TOLD
@@ -52,6 +54,11 @@ NAMES: dict[type[Enum], dict[Any, str]] = {  # one thing has one name in the who
         OrderState.RETURNED: "reported",
         OrderState.ACCEPTED: "return accepted",
         OrderState.CANCELLED: "withdrawn",
+    },
+    DraftState: {
+        DraftState.OPEN: "being written",
+        DraftState.SUBMITTED: "submitted",
+        DraftState.DELETED: "deleted",
     },
     Verdict: {
         Verdict.ACCEPTED: "valid",
@@ -120,6 +127,12 @@ class Words:
     def number(self, value: float | Decimal, places: int | None = None) -> str:
         """412.345 and 98,6 in Vietnamese; `places` after the decimal mark, by default those the value has."""
         return self._marks(f"{value:,}" if places is None else f"{value:,.{places}f}")
+
+    def day_in_words(self, value: date) -> str:
+        """Thứ Ba, 30 tháng 7 năm 2024: whoever typed the month first sees it."""
+        if self.language == "en":
+            return f"{value:%A}, {value.day} {value:%B} {value.year}"
+        return f"{WEEKDAYS[value.weekday()]}, {value.day} tháng {value.month} năm {value.year}"
 
     def date(self, value: date) -> str:
         """30/7/2024, the day first in both languages."""

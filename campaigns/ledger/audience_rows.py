@@ -19,7 +19,7 @@ import psycopg
 from campaigns import units
 from campaigns.audience import Chunk
 from campaigns.ledger.names import COPY_BEGIN, COPY_END
-from campaigns.sealing import CampaignKeys
+from campaigns.sealing import CampaignKeys, mask
 from campaigns.terms import Problem, Verdict
 
 Place = tuple[int, int, int]
@@ -121,8 +121,16 @@ def store(conn: psycopg.Connection, place: Place, prepared: Prepared, left_out: 
     verdicts += [(line, Verdict.DUPLICATE.value, DUPLICATE) for line in twice]
     gone = {chunk.lines[at] for at in out}.union(twice)
     _seal(conn, place, _without(chunk, gone), keys)
-    _write_verdicts(conn, place, verdicts)
+    _write_verdicts(conn, place, verdicts, _cells(chunk, gone))
     return verdicts
+
+
+def _cells(chunk: Chunk, gone: set[int]) -> dict[int, str]:
+    """Line -> what stands there, covered: the cell of a row without a number, and the numbers that were not taken."""
+    cells = {line: cell for (line, _, _), cell in zip(chunk.rest, chunk.cells, strict=True)}
+    if gone:
+        cells |= {line: mask(n) for line, n in zip(chunk.lines, chunk.numbers, strict=True) if line in gone}
+    return cells
 
 
 def _without(chunk: Chunk, gone: set[int]) -> array[int]:
@@ -161,7 +169,7 @@ def audience_context(audience: int, file: int, block: int) -> bytes:
     return f"audience|{audience}|{file}|{block}".encode()
 
 
-def _write_verdicts(conn: psycopg.Connection, place: Place, verdicts: Lines) -> None:
-    with conn.cursor().copy("COPY audience_verdict FROM STDIN") as copy:
+def _write_verdicts(conn: psycopg.Connection, place: Place, verdicts: Lines, cells: Mapping[int, str]) -> None:
+    with conn.cursor().copy("COPY audience_verdict (audience, file, line, verdict, reason, cell) FROM STDIN") as copy:
         for line, verdict, reason in verdicts:
-            copy.write_row((*place[:2], line, verdict, reason))
+            copy.write_row((*place[:2], line, verdict, reason, cells[line].replace("\0", "")))

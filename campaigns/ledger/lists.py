@@ -83,12 +83,13 @@ class Fallen(NamedTuple):
     line: int
     verdict: str
     reason: str  # a key
+    cell: str  # what the file says there, digits covered; "" in lists of before this was kept
 
 
 def fallen(conn: psycopg.Connection, wanted: int, *, most: int, after: int = 0) -> list[Fallen]:
     """Rows that were not accepted, in the order of files and lines, from the row `after` on."""
     rows = conn.execute(
-        "SELECT f.name, v.line, v.verdict, v.reason FROM audience_verdict v"
+        "SELECT f.name, v.line, v.verdict, v.reason, v.cell FROM audience_verdict v"
         " JOIN audience_file f ON f.audience = v.audience AND f.file = v.file"
         " WHERE v.audience = %s ORDER BY v.file, v.line LIMIT %s OFFSET %s",
         (wanted, most, after),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from campaigns import order
+from campaigns import drafting, order
 from campaigns.message import guard_sql
 from campaigns.terms import Problem
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-HEAD = "0022"
+HEAD = "0023"
 """The newest change in migrations/versions; a test holds it against alembic's own answer."""
 
 HERE = Path(__file__).parent
@@ -77,6 +77,7 @@ def run_sql_file(connection: Connection, name: str) -> None:
     """Run one file of sql/ with the program's role and the generated guards put in."""
     text = (HERE / "sql" / name).read_text(encoding="utf-8")
     sql = text.replace("{app}", APP_ROLE).replace("{guard}", guard_sql()).replace("{order_guard}", order.guard_sql())
+    sql = sql.replace("{draft_guard}", order.guard_sql(drafting.TRANSITIONS))
     raw = connection.connection.cursor()
     raw.execute(sql)
     raw.close()

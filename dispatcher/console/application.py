@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from campaigns import letter
 from campaigns.keeping import MOST_BYTES
 from campaigns.terms import Problem
 from config.problem import Problem as ConfigProblem
@@ -29,6 +30,7 @@ from dispatcher.console import (
     carrying,
     deputizing,
     desk,
+    drafting,
     finding,
     following,
     listing,
@@ -38,6 +40,7 @@ from dispatcher.console import (
     signing,
     steering,
     stopping,
+    submitting,
     trials,
     waving,
 )
@@ -72,6 +75,7 @@ FORM_BYTES = 65_536
 CARRIER = "/console/carriers/{account}"
 ACCOUNT = f"{trials.PLACE}/{{account}}"
 CAMPAIGN = "/console/campaigns/{name}"
+DRAFT = "/console/drafts/{draft}"
 ORDER = "/console/orders/{order}"
 WAVE = "/console/waves/{wave}"
 RULES = (
@@ -95,6 +99,18 @@ RULES = (
     Rule("GET", "/console/lists/{audience}/verdicts.csv", STAFF, listing.verdicts),
     Rule("GET", f"{CAMPAIGN}/plan", HANDS, planning.plan_page),
     Rule("POST", f"{CAMPAIGN}/plan", HANDS, planning.plan),
+    Rule("GET", "/console/drafts", STAFF, drafting.drafts_page),
+    Rule("POST", "/console/drafts", HANDS, drafting.begin),
+    Rule("GET", DRAFT, STAFF, drafting.open_draft),
+    Rule("GET", f"{DRAFT}/versions", STAFF, drafting.versions_page),
+    Rule("GET", f"{DRAFT}/steps/{{step}}", STAFF, drafting.step_page),
+    Rule("POST", f"{DRAFT}/steps/{{step}}", HANDS, drafting.save_step),
+    Rule("POST", f"{DRAFT}/letter", HANDS, drafting.take_letter, lambda _house: Room(letter.MOST_BYTES)),
+    Rule("POST", f"{DRAFT}/list", HANDS, drafting.take_list, lambda house: Room(house.settings.upload_bytes)),
+    Rule("POST", f"{DRAFT}/delete", HANDS, drafting.delete),
+    Rule("POST", f"{DRAFT}/restore", HANDS, drafting.restore),
+    Rule("POST", f"{DRAFT}/submit", HANDS, submitting.submit),
+    Rule("POST", f"{DRAFT}/withdraw", HANDS, submitting.withdraw),
     Rule("GET", "/console/approvals", STAFF, desk.approvals_page),
     Rule("GET", WAVE, STAFF, waving.wave_page),
     Rule("GET", f"{WAVE}/live", STAFF, waving.live),
@@ -178,7 +194,7 @@ def _door(rule: Rule) -> Door:
                 return await _with_files(request, rule, rule.room)
             if not _small(request):
                 return Response("too large", 413)
-            given = await request.form(max_files=0, max_fields=40, max_part_size=FORM_BYTES)
+            given = await request.form(max_files=0, max_fields=60, max_part_size=FORM_BYTES)
             form = {name: value for name, value in given.items() if isinstance(value, str)}
         return await anyio.to_thread.run_sync(_answered, rule, request, form)
 

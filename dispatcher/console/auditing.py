@@ -27,6 +27,8 @@ ACTS = {
     "wave.halted": "waited until a wave stood still", "wave.reopen": "gave a wave new hours",
     "sending.stop": "stopped all sending", "sending.halted": "waited until all sending stood still",
     "sending.lift-asked": "said that sending may go on", "sending.lift": "opened sending again",
+    "draft.begin": "began a draft", "draft.submit": "submitted a draft", "draft.delete": "deleted a draft",
+    "draft.reopen": "opened a draft again",
     "order.draft": "drafted an order", "order.approve": "approved an order", "order.issue": "issued an order",
     "order.ack": "noted that a carrier has acknowledged", "order.run": "noted that a carrier sends",
     "order.return": "took a carrier's figures in", "order.accept": "accepted a carrier's figures",
@@ -46,8 +48,8 @@ ACTS = {
     "account.disallow": "took numbers off an account's allow-list",
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
-KINDS = {"wave.": "waves", "account.": "sending accounts", "sending.": "kill switch", "audience.": "lists",
-         "order.": "carrier orders", "message.": "look-ups", "export.": "exports", "report.": "reports",
+KINDS = {"draft.": "Drafts", "wave.": "waves", "account.": "sending accounts", "sending.": "kill switch",
+         "audience.": "lists", "order.": "carrier orders", "message.": "look-ups", "export.": "exports", "report.": "reports",
          "console.": "sign-in", "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
 
 

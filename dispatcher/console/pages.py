@@ -87,7 +87,7 @@ def _menu(call: Call) -> list[tuple[str, str]]:
 
 def _section(path: str) -> str:
     """Which line of the menu a page belongs to."""
-    if path.startswith("/console/lists/"):
+    if path.startswith(("/console/lists/", "/console/drafts")):
         return "/console/campaigns"
     if path.startswith("/console/waves/"):
         return "/console/approvals" if path.endswith("/approve") else "/console/campaigns"

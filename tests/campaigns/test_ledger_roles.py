@@ -18,7 +18,7 @@ KEPT = (
     "message_{wave}", "log_{wave}", "alembic_version", "carrier_order", "order_approval", "order_event", "order_return",
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
-    "account_trial", "trial_number",
+    "account_trial", "trial_number", "draft", "draft_version", "draft_event",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -33,7 +33,10 @@ FIXED = {  # columns that nobody but the owner changes
     "audience": ("id", "campaign", "name", "author", "created_at"),
     "audience_file": ("audience", "file", "name", "digest"),
     "audience_row": ("audience", "file", "line", "carrier", "unit", "number_hash"),
-    "audience_verdict": ("audience", "file", "line", "verdict", "reason"),
+    "audience_verdict": ("audience", "file", "line", "verdict", "reason", "cell"),
+    "draft": ("id", "author", "state", "began_at"),
+    "draft_version": ("draft", "version", "step", "fields", "person", "at"),
+    "draft_event": ("draft", "version", "state", "person", "at", "details"),
     "audience_block": ("audience", "file", "block", "nonce", "ciphertext"),
     "suppression": ("number_hash", "source", "person", "at"),
     "suppression_entry": ("number_hash", "list", "person", "at"),

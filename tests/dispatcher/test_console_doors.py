@@ -37,6 +37,18 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "GET /console/campaigns/{name}/plan": "oa",
     "POST /console/campaigns/{name}/plan": "oa",
     "GET /console/waves/{wave}/report.docx": "oaup",
+    "GET /console/drafts": "oaup",
+    "POST /console/drafts": "oa",
+    "GET /console/drafts/{draft}": "oaup",
+    "GET /console/drafts/{draft}/versions": "oaup",
+    "GET /console/drafts/{draft}/steps/{step}": "oaup",
+    "POST /console/drafts/{draft}/steps/{step}": "oa",
+    "POST /console/drafts/{draft}/letter": "oa",
+    "POST /console/drafts/{draft}/list": "oa",
+    "POST /console/drafts/{draft}/delete": "oa",
+    "POST /console/drafts/{draft}/restore": "oa",
+    "POST /console/drafts/{draft}/submit": "oa",
+    "POST /console/drafts/{draft}/withdraw": "oa",
     "GET /console/approvals": "oaup",
     "GET /console/waves/{wave}": "oaup",
     "GET /console/waves/{wave}/live": "oaup",
@@ -119,7 +131,7 @@ def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
     browsers: dict[str, Browser], served: Served, rule: Rule
 ) -> None:
     """The wave and the campaign are none: who is let in hears 404 or a form's fault, never 403."""
-    path = rule.path.format(wave=7, name="none", audience=7, order=7, account="none", deputy=7)
+    path = rule.path.format(wave=7, name="none", audience=7, order=7, account="none", deputy=7, draft=7, step="letter")
     if rule.method == "POST" and path in ACTS_AT_ONCE:
         assert {LETTER[role] for role in rule.roles} == set(TABLE[named(rule)])
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.drafting import STEPS
 from dispatcher.assemble import Site
 from dispatcher.console import pages
 from tests.cluster import CAMPAIGN, Planned
@@ -19,7 +20,9 @@ from workers.house import House
 
 PATHS = (
     "/console", "/console/me", "/console/campaigns", "/console/campaigns/{campaign}",
-    "/console/campaigns/{campaign}/lists", "/console/campaigns/{campaign}/plan?wave=1&list={audience}",
+    "/console/drafts", "/console/drafts/{draft}/versions",
+    *(f"/console/drafts/{{draft}}/steps/{step}" for step in STEPS), "/console/campaigns/{campaign}/lists",
+    "/console/campaigns/{campaign}/plan?wave=1&list={audience}",
     "/console/lists/{audience}", "/console/approvals", "/console/waves/{wave}", "/console/waves/{wave}/approve",
     "/console/waves/{wave}/cancel", "/console/waves/{wave}/correct", "/console/waves/{wave}/resend",
     "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop",
@@ -95,8 +98,10 @@ def test_every_field_has_a_label_every_control_a_word_and_headings_do_not_jump(
     everybody: Browser, planned: Planned
 ) -> None:
     wave = planned(n=40, seed=61)
+    everybody.get("/console/drafts")
+    draft = everybody.post("/console/drafts", campaign=CAMPAIGN).headers["location"].split("/")[3]
     for path in PATHS:
-        said = everybody.get(path.format(campaign=CAMPAIGN, wave=wave.id, audience=wave.audience))
+        said = everybody.get(path.format(campaign=CAMPAIGN, wave=wave.id, audience=wave.audience, draft=draft))
         assert said.status == (404 if path.endswith("none") else 200), path
         page = Page(said.body.decode())
         assert page.language == "vi", path

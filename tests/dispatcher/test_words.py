@@ -17,7 +17,7 @@ from campaigns.terms import Outcome, Problems, State, Verdict
 from campaigns.terms import Problem as CampaignProblem
 from config.problem import Problem as ConfigProblem
 from dispatcher import words
-from dispatcher.console import auditing
+from dispatcher.console import auditing, draft_fields
 from dispatcher.console.call import ROLES
 from dispatcher.console.finding import KINDS, OUTCOMES
 from dispatcher.console.listing import REASONS
@@ -149,6 +149,13 @@ def test_the_words_of_a_wave_are_translated() -> None:
     assert words.speak("vi").say("wave {wave} is {state}: it cannot be started", wave="7", state="paused") == (
         "Đợt gửi 7 đang ở trạng thái tạm dừng: không bắt đầu được"
     )
+
+
+def test_the_words_of_a_draft_are_translated() -> None:
+    fields = draft_fields
+    tables = (fields.STEP_NAMES, fields.LABELS, fields.WAVE_LABELS, fields.CLASSES, fields.WAYS)
+    days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "report due", "day of the letter", "returned or withdrawn")
+    assert {*(said for table in tables for said in table.values()), *days} <= set(VIETNAMESE)
 
 
 def test_every_name_of_a_state_and_of_a_verdict_is_translated_and_tells_them_apart() -> None:
