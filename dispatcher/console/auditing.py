@@ -49,8 +49,8 @@ ACTS = {
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
 KINDS = {"draft.": "Drafts", "wave.": "waves", "account.": "sending accounts", "sending.": "kill switch",
-         "audience.": "lists", "order.": "carrier orders", "message.": "look-ups", "export.": "exports", "report.": "reports",
-         "console.": "sign-in", "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
+         "audience.": "lists", "order.": "carrier orders", "message.": "look-ups", "export.": "exports",
+         "report.": "reports", "console.": "sign-in", "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
 
 
 def audit_page(call: Call) -> Response:
