@@ -1,0 +1,198 @@
+"""Every page of the console with how to get there, held against the console's own table of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from campaigns.ledger import engineers, lists, logins, orders, waves
+from dispatcher.console.application import RULES
+from tests.browser.stage import AN, Stage
+from tests.cluster import CAMPAIGN
+
+EVERYBODY = "hoa"
+Act = Callable[[Page, Stage], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One page in one state: its name, its address, who looks, and what is done there first."""
+
+    name: str
+    path: str
+    who: str = EVERYBODY
+    act: Act | None = None
+    status: int = 200
+    whole: bool = False  # a state that looks quite unlike its page's first one
+
+
+def _search(page: Page, stage: Stage) -> None:
+    number = next(stage.data.rglob("danh-sach-*.csv")).read_text(encoding="utf-8-sig").splitlines()[1].split(",")[2]
+    page.get_by_label("Số điện thoại").fill(number)
+    page.get_by_label("Lý do").fill("Người dân hỏi đã nhận tin chưa")
+    page.get_by_label("Mã xác thực 6 số").fill(stage.phones[EVERYBODY].code())
+    page.get_by_role("button", name="Tra cứu").click()
+
+
+def _wrong_sign_in(page: Page, _stage: Stage) -> None:
+    page.get_by_label("Tên đăng nhập").fill("khong-co")
+    page.get_by_label("Mật khẩu").fill("không phải mật khẩu này")
+    page.get_by_role("button", name="Đăng nhập").click()
+
+
+def _wrong_count(page: Page, _stage: Stage) -> None:
+    page.get_by_label("Gõ lại số người").fill("1")
+    page.get_by_label("Mã xác thực 6 số").fill("000000")
+    page.get_by_role("button", name="Duyệt gửi cho").click()
+
+
+def _no_list(page: Page, _stage: Stage) -> None:
+    page.get_by_label("Tệp").set_input_files({"name": "anh.csv", "mimeType": "text/csv", "buffer": b"\x89PNG\r\n"})
+    page.get_by_role("button", name="Đọc tệp").click()
+
+
+def _new_authenticator(page: Page, _stage: Stage) -> None:
+    page.get_by_role("button", name="Cài ứng dụng xác thực").click()
+
+
+def _menu(page: Page, _stage: Stage) -> None:
+    if page.locator(".menu summary").is_visible():
+        page.locator(".menu summary").click()
+
+
+WAVE = "/console/waves/{wave}"
+VISITS: dict[str, tuple[Visit, ...]] = {
+    "/console/sign-in": (
+        Visit("sign-in", "/console/sign-in", ""),
+        Visit("sign-in-wrong", "/console/sign-in", "", _wrong_sign_in, 422),
+    ),
+    "/console/invitation/{word}": (
+        Visit("invitation", "/console/invitation/{word}", ""),
+        Visit("invitation-gone", "/console/invitation/used-up", "", status=404),
+    ),
+    "/console": (
+        Visit("home", "/console"),
+        Visit("home-menu", "/console", act=_menu),
+        Visit("home-engineer", "/console", "ky", whole=True),
+    ),
+    "/console/me": (Visit("me", "/console/me"), Visit("me-new", "/console/me", "tay", _new_authenticator)),
+    "/console/campaigns": (Visit("campaigns", "/console/campaigns"),),
+    "/console/campaigns/{name}": (Visit("campaign", "/console/campaigns/{name}"),),
+    "/console/campaigns/{name}/lists": (
+        Visit("lists", "/console/campaigns/{name}/lists"),
+        Visit("lists-wrong", "/console/campaigns/{name}/lists", act=_no_list, status=422),
+    ),
+    "/console/lists/{audience}": (Visit("list", "/console/lists/{audience}"),),
+    "/console/campaigns/{name}/plan": (
+        Visit("plan-new", "/console/campaigns/{name}/plan"),
+        Visit("plan", "/console/campaigns/{name}/plan?wave=2&list={audience}", whole=True),
+    ),
+    "/console/approvals": (Visit("approvals", "/console/approvals"),),
+    WAVE: (
+        Visit("wave-planned", "/console/waves/{planned}"),
+        Visit("wave-running", "/console/waves/{running}", whole=True),
+        Visit("wave-paused", "/console/waves/{paused}", whole=True),
+        Visit("wave-cancelled", "/console/waves/{cancelled}"),
+        Visit("wave-finished", "/console/waves/{finished}", whole=True),
+    ),
+    f"{WAVE}/cancel": (Visit("cancel", "/console/waves/{paused}/cancel"),),
+    f"{WAVE}/approve": (
+        Visit("approve", "/console/waves/{planned}/approve"),
+        Visit("approve-wrong", "/console/waves/{planned}/approve", act=_wrong_count, status=422),
+        Visit("approve-own", "/console/waves/{planned}/approve", "an"),
+        Visit("approve-decided", "/console/waves/{finished}/approve"),
+    ),
+    f"{WAVE}/correct": (
+        Visit("correct", "/console/waves/{finished}/correct"),
+        Visit("correct-paused", "/console/waves/{paused}/correct"),
+    ),
+    f"{WAVE}/resend": (Visit("resend", "/console/waves/{cancelled}/resend?to=rest"),),
+    "/console/carriers": (
+        Visit("carriers", "/console/carriers"),
+        Visit("carriers-engineer", "/console/carriers", "ky"),
+    ),
+    "/console/carriers/{account}": (Visit("carrier", "/console/carriers/sim-smpp"),),
+    "/console/deputies": (Visit("deputies", "/console/deputies"),),
+    "/console/orders": (Visit("orders", "/console/orders"),),
+    "/console/orders/{order}": (
+        Visit("order", "/console/orders/{order}"),
+        Visit("order-corrected", "/console/orders/{corrected}"),
+    ),
+    "/console/messages": (
+        Visit("messages-empty", "/console/messages"),
+        Visit("messages", "/console/messages", act=_search, whole=True),
+    ),
+    "/console/audit": (Visit("audit", "/console/audit"),),
+    "/console/stop": (Visit("stop", "/console/stop"),),
+    "/console/people": (Visit("people", "/console/people"),),
+    "": (Visit("nowhere", "/console/none", status=404), Visit("forbidden", "/console/people", "an", status=403)),
+}
+NO_PAGES = {
+    "/",  # sends on to the console
+    "/console/static/{name}",
+    "/console/lists/{audience}/verdicts.csv",
+    f"{WAVE}/live",
+    f"{WAVE}/report.docx",
+}
+
+
+def pages_of_the_console() -> set[str]:
+    """Every address that answers GET with a page, from the table of routes."""
+    return {rule.path for rule in RULES if rule.method == "GET"} - NO_PAGES
+
+
+def every() -> list[Visit]:
+    """All visits, in the order of the table."""
+    return [visit for visits in VISITS.values() for visit in visits]
+
+
+@contextmanager
+def visited(browser: Browser, stage: Stage, visit: Visit, there: dict[str, object], **wishes: object) -> Iterator[Page]:
+    """The page of a visit, its act done, in a browser of its own."""
+    context = stage.enter(browser, visit.who, **wishes)
+    page = context.pages[0] if context.pages else context.new_page()
+    statuses: list[int] = []
+    page.on("response", lambda each: statuses.append(each.status) if each.request.is_navigation_request() else None)
+    page.goto(visit.path.format(**there), wait_until="load")
+    if visit.act:
+        visit.act(page, stage)
+        page.wait_for_load_state("load")
+    assert statuses[-1] == visit.status, (visit.name, statuses)
+    try:
+        yield page
+    finally:
+        context.close()
+
+
+def places(stage: Stage, folder: Path) -> dict[str, object]:
+    """What stands in the addresses: waves in each state, a list, orders, an invitation."""
+    stage.word_of("ky")
+    paused = stage.start(stage.plan(folder, "Thuê bao huyện Sìn Hồ", n=1200, seed=902))
+    running = stage.start(stage.plan(folder, "Thuê bao thành phố và các huyện", n=20_000, seed=903))
+    cancelled = stage.start(stage.plan(folder, "Thuê bao huyện Phong Thổ", n=300, seed=904))
+    planned = stage.plan(folder, "Thuê bao huyện Tam Đường", n=700, seed=901)
+    with stage.house.begin() as conn:
+        waves.move(conn, paused.id, AN.login, "pause", "Xem lại nội dung với nhà mạng")
+        waves.move(conn, cancelled.id, AN.login, "cancel", "Danh sách có nhầm địa bàn")
+        first = next(each for each in waves.all_waves(conn) if each.no == 1)
+        found = orders.all_orders(conn)
+        engineers.tie(conn, "ky", ["sim-smpp"], "minh")
+        word = logins.invite(conn, "ky", "minh")
+        audience = lists.of_campaign(conn, CAMPAIGN)[-1].id
+    corrected = next(order for order in found if order.plan.carrier == "mobifone")
+    return {
+        "name": CAMPAIGN,
+        "planned": planned.id,
+        "running": running.id,
+        "paused": paused.id,
+        "cancelled": cancelled.id,
+        "finished": first.id,
+        "audience": audience,
+        "order": found[0].id,
+        "corrected": corrected.id,
+        "word": word,
+    }
