@@ -16,8 +16,9 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.header import Header
+from email.mime.text import MIMEText
+from email.utils import formataddr, formatdate, make_msgid, parseaddr
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -44,14 +45,19 @@ def opened(settings: Settings) -> list[str]:
 # -- e-mail ------------------------------------------------------------------------------------------------------------
 
 
-def mail(settings: Settings, subject: str, body: str) -> None:
-    """One e-mail to everybody of `alert_mail_to`; TLS unless the server is this very machine. Raises OutletError."""
+def mail(settings: Settings, subject: str, body: str, to: Sequence[str] = (), mark: str = "") -> None:
+    """One e-mail, to everybody of `alert_mail_to` unless said otherwise; TLS unless the server is this very machine.
+
+    `mark`: the same for each try of the same letter, so that a mail system that has it knows it. Raises OutletError.
+    """
     server = urlsplit(settings.alert_mail_server or "")
-    letter = EmailMessage()
-    letter["Subject"], letter["From"] = subject, settings.alert_mail_from
-    letter["To"] = ", ".join(settings.alert_mail_to)
-    letter["Date"], letter["Message-ID"] = formatdate(localtime=True), make_msgid(domain="dispatcher.invalid")
-    letter.set_content(body)
+    letter = MIMEText(body, "plain", "utf-8")
+    # not EmailMessage: where it folds a long heading, Python 3.11 loses the space between two Vietnamese words
+    letter["Subject"] = Header(subject, "utf-8", header_name="Subject").encode()
+    letter["From"] = formataddr(parseaddr(settings.alert_mail_from))
+    letter["To"] = ", ".join(to or settings.alert_mail_to)
+    known = f"<{mark}@dispatcher.invalid>" if mark else make_msgid(domain="dispatcher.invalid")
+    letter["Date"], letter["Message-ID"] = formatdate(localtime=True), known
     host, port = server.hostname or "", server.port or PORTS[server.scheme]
     context = ssl.create_default_context()
     try:

@@ -10,6 +10,7 @@ import redis
 
 from campaigns.ledger import halts, shares
 from workers.alerting import Alerter
+from workers.asking import Asker
 from workers.chasing import Chaser
 from workers.house import House, crash_point
 from workers.queues import ring_account, ring_books
@@ -29,12 +30,13 @@ def sweep(house: House) -> int:
 
 def run(house: House, stop: threading.Event) -> None:
     """Sweep until told to stop; a database or Redis that is away costs one round."""
-    chaser, alerter = Chaser(), Alerter(house)
+    chaser, alerter, asker = Chaser(), Alerter(house), Asker(house)
     while not stop.is_set():
         try:
             sweep(house)
             chaser.look(house)
             alerter.look()
+            asker.look()
         except (psycopg.OperationalError, redis.RedisError) as error:
             log.warning("sweeper: %s is away", type(error).__module__.split(".", maxsplit=1)[0])
         stop.wait(house.times.ring)

@@ -33,11 +33,13 @@ class Account:
     active: bool
     has_password: bool
     has_code: bool
+    email: str | None
 
 
 ROSTER = """
 SELECT p.login, p.name, p.roles, p.disabled_at IS NULL, EXISTS (SELECT FROM password w WHERE w.person = p.login),
-    EXISTS (SELECT FROM authenticator a WHERE a.person = p.login AND a.confirmed_at IS NOT NULL)
+    EXISTS (SELECT FROM authenticator a WHERE a.person = p.login AND a.confirmed_at IS NOT NULL),
+    p.email
 FROM person p ORDER BY p.login
 """
 

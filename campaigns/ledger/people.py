@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from campaigns.terms import Problem
+from campaigns.terms import Absent, Problem
 
 KEY_PREFIX = "dk_"
 ALL_SCOPES = ("read", "write", "approve", "export", "admin")
@@ -38,6 +39,40 @@ def add_person(conn: psycopg.Connection, login: str, name: str, roles: list[str]
         " ON CONFLICT (login) DO UPDATE SET name = excluded.name, roles = excluded.roles",
         (login, name, roles),
     )
+
+
+EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")  # as the ledger's own check
+
+
+def set_email(conn: psycopg.Connection, login: str, email: str, by: str) -> None:
+    """Where a person gets letters; "" takes the address away. Raises Problem."""
+    address = email.strip().lower()
+    if address and not (EMAIL.fullmatch(address) and len(address) <= 254):  # noqa: PLR2004 - RFC 5321
+        raise Problem("{email} is no e-mail address: write it as name@example.vn", email=repr(email[:60]))
+    if conn.execute("SELECT 1 FROM person WHERE email = %s AND login <> %s", (address, login)).fetchone():
+        raise Problem("{email} is another person's address: each person has one of their own", email=address)
+    made = conn.execute("UPDATE person SET email = %s WHERE login = %s RETURNING login", (address or None, login))
+    if made.fetchone() is None:
+        raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
+    record(conn, by, "person.email", login, email=address)
+
+
+def switch(conn: psycopg.Connection, login: str, by: str, *, on: bool) -> None:
+    """Close a person's account, or open it again; at the next call every session and key of it is nobody's.
+
+    Closing ends the sessions and revokes the keys for good. Raises Problem for one's own account.
+    """
+    if login == by:
+        raise Problem("{login} cannot close or open their own account: another operator does", login=login)
+    since = "NULL" if on else "coalesce(disabled_at, now())"
+    done = conn.execute(f"UPDATE person SET disabled_at = {since} WHERE login = %s RETURNING login", (login,))
+    if done.fetchone() is None:
+        raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
+    if not on:
+        conn.execute("UPDATE person_key SET revoked_at = now() WHERE person = %s AND revoked_at IS NULL", (login,))
+        conn.execute("UPDATE web_session SET ended_at = now() WHERE person = %s AND ended_at IS NULL", (login,))
+        conn.execute("UPDATE invitation SET used_at = now() WHERE person = %s AND used_at IS NULL", (login,))
+    record(conn, by, "person.open" if on else "person.close", login)
 
 
 def new_key(conn: psycopg.Connection, login: str, scopes: list[str], *, days: int = 365) -> str:

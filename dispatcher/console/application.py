@@ -163,6 +163,8 @@ RULES = (
     Rule("POST", f"{ACCOUNT}/trial", STEERERS, trials.enter),
     Rule("GET", "/console/people", OPERATORS, persons.people_page),
     Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
+    Rule("POST", "/console/people/address", OPERATORS, persons.set_address),
+    Rule("POST", "/console/people/switch", OPERATORS, persons.switch),
 )
 """Every route of the console with the roles that may use it; a test walks it, role by role."""
 

@@ -42,6 +42,8 @@ ACTS = {
     "route.lift": "opened an account again", "account.rate": "set the rate of an account",
     "account.hours": "set the hours of an account", "account.maintenance": "entered a carrier's maintenance",
     "account.maintenance-off": "called a carrier's maintenance off",
+    "person.email": "set the address of", "person.close": "closed the account of",
+    "person.open": "opened the account of",
     "deputy.name": "named a deputy", "deputy.withdraw": "withdrew a deputy",
     "account.trial": "put an account into trial", "account.live-asked": "asked for an account to go live",
     "account.live": "let an account go live", "account.allow": "put numbers on an account's allow-list",
@@ -50,7 +52,8 @@ ACTS = {
 """Act -> what somebody did; an act without a sentence shows its own name."""
 KINDS = {"draft.": "Drafts", "wave.": "waves", "account.": "sending accounts", "sending.": "kill switch",
          "audience.": "lists", "order.": "carrier orders", "message.": "look-ups", "export.": "exports",
-         "report.": "reports", "console.": "sign-in", "person.": "people", "deputy.": "deputies", "audit.": "this record"}  # fmt: skip
+         "report.": "reports", "console.": "sign-in", "person.": "people", "deputy.": "deputies",
+         "audit.": "this record"}  # fmt: skip
 
 
 def audit_page(call: Call) -> Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import psycopg
 from starlette.responses import Response
 
 from campaigns.ledger import logins, people
-from campaigns.terms import Absent
-from dispatcher.console.call import Call
+from campaigns.terms import Absent, Problem
+from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 
@@ -37,6 +40,31 @@ def invite(call: Call) -> Response:
     if wrong:
         return _page(call, "", login, wrong, 422)
     return _page(call, invitation_link(call.house.settings.url, word), login, "")
+
+
+def set_address(call: Call) -> Response:
+    """Where a person gets letters: with a code, as a province's account is found by it."""
+    login, address = call.form.get("login", ""), call.form.get("email", "")
+    return _with_code(call, lambda conn: people.set_email(conn, login, address, call.who.login))
+
+
+def switch(call: Call) -> Response:
+    """Close an account or open it again, with a code; closing ends its sessions and keys at once."""
+    login, on = call.form.get("login", ""), call.form.get("to") == "open"
+    return _with_code(call, lambda conn: people.switch(conn, login, call.who.login, on=on))
+
+
+def _with_code(call: Call, act: Callable[[psycopg.Connection], None]) -> Response:
+    try:
+        with call.house.begin() as conn:
+            wrong = check_code(call, conn)
+            if not wrong:
+                act(conn)
+    except Problem as problem:
+        if type(problem) is not Problem:
+            raise
+        wrong = call.words.problem(problem)
+    return _page(call, "", call.form.get("login", ""), wrong, 422) if wrong else to("/console/people")
 
 
 def invitation_link(base: str, word: str) -> str:

@@ -23,9 +23,9 @@ FRESH = timedelta(minutes=10)
 
 
 def sign_in_page(call: Call) -> Response:
-    """The form; whoever is signed in goes home."""
+    """The form; whoever is signed in goes on to where the link led, or home."""
     if call.person is not None:
-        return to("/console")
+        return to(own_path(call.request.query_params.get("next", "")))
     return show(call, "sign_in.html", next=call.request.query_params.get("next", ""), login="", wrong="")
 
 

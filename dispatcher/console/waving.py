@@ -11,7 +11,7 @@ import psycopg
 from starlette.responses import Response, StreamingResponse
 
 from campaigns.forecast import summed
-from campaigns.ledger import canaries, foreseen, logins, people, waves
+from campaigns.ledger import canaries, foreseen, letters, logins, people, waves
 from campaigns.ledger.waves import Wave
 from config.carriers import load_carriers
 from dispatcher.console import trials
@@ -23,6 +23,7 @@ from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
 from dispatcher.going import why_paused
 from dispatcher.halting import WAVE
 from dispatcher.halting import told as told_of_stop
+from workers import outlets
 
 EVERY = 1.0
 """Seconds between snapshots of a stream."""
@@ -58,7 +59,8 @@ def page(call: Call, wrong: str = "", status: int = 200) -> Response:
         call, "wave.html", status, wrong=wrong, snap=snap, wave=wave, told=told(call, snap), bar=bar,
         watched=watched(snap), tag=TAGS[wave.state], text=text_of(wave), carriers=_carriers(call),
         licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(), summed=summed,
-        reached=REACHED, trials=trials.notes(call, wave), reason=why_paused(call.words, facts.pop("reason")), **facts,
+        reached=REACHED, trials=trials.notes(call, wave), opened=outlets.opened(call.house.settings),
+        reason=why_paused(call.words, facts.pop("reason")), **facts,
     )  # fmt: skip
 
 
@@ -69,6 +71,7 @@ def _written(conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
         "approvals": waves.approvals(conn, wave), "people": people.names(conn), "reason": waves.reason(conn, wave.id),
         "beside": foreseen.beside(conn, wave) if wave.started_at else None,
         "halted": told_of_stop(conn, WAVE, str(wave.id)) if stopped else None, "around": after(conn, wave),
+        "asked": letters.reached(conn, wave.id) if wave.state == "planned" else [], "most_tries": letters.TRIES,
     }  # fmt: skip
 
 

@@ -112,6 +112,43 @@ def invite(context: typer.Context, login: LoginName, by: By = "") -> None:
     desk.answer(login=login, link=link, first=first)
 
 
+@app.command("email", cls=Verb, help="where a person gets letters that ask for an approval")
+def email(
+    context: typer.Context,
+    login: LoginName,
+    by: Login,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="name@example.vn; nothing takes it away")] = "",
+) -> None:
+    """One address a person; nobody else has the same."""
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        actor = people.require(conn, by, desk.env.get(KEY, ""), "admin")
+        people.set_email(conn, login, address, actor.login)
+    desk.say("{login} gets letters at: {email}", login=login, email=address or "-")
+    desk.answer(login=login, email=address)
+
+
+@app.command("close", cls=Verb, help="close an account: its sessions and keys end at once")
+def close(context: typer.Context, login: LoginName, by: Login) -> None:
+    """What the person did stays in the record."""
+    _switch(context, login, by, on=False)
+
+
+@app.command("open", cls=Verb, help="open a closed account again; its keys do not come back")
+def reopen(context: typer.Context, login: LoginName, by: Login) -> None:
+    """The password is as it was."""
+    _switch(context, login, by, on=True)
+
+
+def _switch(context: typer.Context, login: str, by: str, *, on: bool) -> None:
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        actor = people.require(conn, by, desk.env.get(KEY, ""), "admin")
+        people.switch(conn, login, actor.login, on=on)
+    desk.say("the account of {login} is open" if on else "the account of {login} is closed", login=login)
+    desk.answer(login=login, open=on)
+
+
 def _roles(given: list[str] | None, *, first: bool) -> list[str]:
     roles = given or (["operator"] if first else [])
     if not roles or not set(roles) <= SCOPES.keys():

@@ -19,6 +19,7 @@ KEPT = (
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
     "account_trial", "trial_number", "draft", "draft_version", "draft_event",
+    "approval_letter",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -82,6 +83,7 @@ FIXED = {  # columns that nobody but the owner changes
         "drafted_at",
     ),
     "order_approval": ("order_id", "plan_hash", "person", "at", "stands_for"),
+    "approval_letter": ("wave", "plan_hash", "person", "outlet"),
     "deputy": ("principal", "person", "since", "until", "reason", "named_at"),
     "order_event": ("order_id", "at", "person", "act", "state", "evidence", "details"),
     "order_return": (

@@ -94,6 +94,8 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "POST /console/accounts/{account}/trial": "ap",
     "GET /console/people": "p",
     "POST /console/people/invite": "p",
+    "POST /console/people/address": "p",
+    "POST /console/people/switch": "p",
 }
 LETTER = {"officer": "o", "approver": "a", "engineer": "e", "auditor": "u", "operator": "p"}
 ACTS_AT_ONCE = {"/console/sign-out", "/console/me/authenticator", "/console/stop"}
