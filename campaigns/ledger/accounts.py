@@ -38,11 +38,11 @@ class Standing:
 
     name: str
     enabled: bool
-    trial: bool  # sends to its allow-list only
     licence: float  # of the contract, segments a second
     rate_set: float | None  # a person's, below it
     senders: Mapping[str, float]
     workers: tuple[Worker, ...]
+    trial: bool = False  # sends to its allow-list only
 
     @property
     def rate(self) -> float:
@@ -53,15 +53,15 @@ class Standing:
 def standing(conn: psycopg.Connection) -> list[Standing]:
     """Every account by name; one statement, a handful of rows."""
     rows = conn.execute(
-        "SELECT a.name, a.enabled, in_trial(a.name), a.licence, a.rate_set,"
+        "SELECT a.name, a.enabled, a.licence, a.rate_set,"
         " (SELECT coalesce(jsonb_object_agg(r.sender, r.rate), '{}') FROM sender_rate r WHERE r.account = a.name),"
         " (SELECT coalesce(jsonb_agg(jsonb_build_array(s.rate, s.until, s.says) ORDER BY s.holder), '[]')"
-        "  FROM share s WHERE s.account = a.name AND s.until > now()) FROM account a ORDER BY a.name"
+        "  FROM share s WHERE s.account = a.name AND s.until > now()), in_trial(a.name) FROM account a ORDER BY a.name"
     )
     return [
-        Standing(name, enabled, trial, licence, rate_set, senders,
-                 tuple(Worker(float(rate), datetime.fromisoformat(until), says) for rate, until, says in workers))
-        for name, enabled, trial, licence, rate_set, senders, workers in rows
+        Standing(name, enabled, licence, rate_set, senders,
+                 tuple(Worker(float(rate), datetime.fromisoformat(until), says) for rate, until, says in workers), trial)
+        for name, enabled, licence, rate_set, senders, workers, trial in rows
     ]  # fmt: skip
 
 
