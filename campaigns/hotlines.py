@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from campaigns import dated
@@ -57,6 +57,16 @@ class Registry:
     def load(cls, path: Path) -> Registry:
         """Read hotlines.toml; raises Problem or Problems naming the row."""
         return cls(dated.rows(path, "hotlines", _hotline))
+
+    def ended(self, number: str, day: dt.date) -> Registry:
+        """The same registry, in which the number belongs to nobody from a day on."""
+        kept = [row for row in self.rows if row.number != number or row.valid_from < day]
+        return Registry([replace(row, valid_to=min(row.valid_to, day - dt.timedelta(days=1)))
+                         if row.number == number else row for row in kept])  # fmt: skip
+
+    def followed(self, row: Hotline) -> Registry:
+        """The same registry, in which this row holds from its first day on, whatever was said of the number before."""
+        return Registry([*self.ended(row.number, row.valid_from).rows, row])
 
     def find(self, number: str, day: dt.date) -> Hotline:
         """The number as it is on a day; raises Absent when it is none, or belongs to nobody then."""

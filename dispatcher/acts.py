@@ -175,12 +175,14 @@ def draft_wave(
     elif schedule.is_over(wave, now):
         raise Problem("wave {no} of {name} ended on {day}: its window has passed", no=no, name=campaign.name,
                       day=wave.until.strftime("%d/%m/%Y"))  # fmt: skip
-    accounts = _accounts(house, campaign, rehearsal=rehearsal)
+    accounts = accounts_of(house, campaign, rehearsal=rehearsal)
     spans = schedule.windows(wave)
     rules = compliance.rules_on(law(), campaign.text.class_, wave.date)
     senders = _senders(house, campaign, accounts, rehearsal=rehearsal)
     routes_of = _routes(house, campaign, accounts, senders, rehearsal=rehearsal)
     settings = house.settings
+    with house.begin() as conn:
+        prices = standards.prices(conn, house.accounts, spans[0].opens_at.astimezone(schedule.ZONE).date())
     return Draft(
         campaign=campaign.name,
         version=version,
@@ -197,7 +199,7 @@ def draft_wave(
         senders=senders,
         routes=routes_of,
         accounts={carrier: account.name for carrier, account in accounts.items()},
-        prices={carrier: max(house.accounts[name].price for name in names) for carrier, names in routes_of.items()},
+        prices={carrier: max(prices[name] for name in names) for carrier, names in routes_of.items()},
         batch_size=settings.batch_size,
         approvals_due=1 if rehearsal else rules.approvals,
         compliance=compliance.facts(rules, campaign, rehearsal=rehearsal),
@@ -253,7 +255,7 @@ def _text(text: str, sha256: str) -> dict[str, object]:
             "segments": measured.segments}  # fmt: skip
 
 
-def _accounts(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str, Account]:
+def accounts_of(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str, Account]:
     """Carrier -> account: the definition's routes, or for a rehearsal the simulated account of each carrier."""
     if rehearsal:
         ours = [account for account in house.accounts.values() if account.simulated and account.enabled]

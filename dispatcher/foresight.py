@@ -14,6 +14,7 @@ from campaigns.ledger import waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
+from campaigns.terms import Problem
 from dispatcher import standards
 from workers.house import House
 
@@ -26,9 +27,9 @@ def of_wave(house: House, wave: Wave, choice: str, now: datetime | None = None) 
     window, accounts = wave.plan["window"], wave.plan["accounts"]
     if not {*accounts.values()} <= house.accounts.keys():
         return None
-    billed = _billed(house, wave, wave.plan["texts"][choice])
+    billed, prices = _billed(house, wave, wave.plan["texts"][choice]), prices_of(house, wave)
     lanes = [
-        Lane(carrier, accounts[carrier], n, billed[carrier], house.accounts[accounts[carrier]].price,
+        Lane(carrier, accounts[carrier], n, billed[carrier], prices[accounts[carrier]],
              house.accounts[accounts[carrier]].licence)
         for carrier, n in wave.plan["audience"]["by_carrier"].items()
     ]  # fmt: skip
@@ -47,6 +48,26 @@ def of_draft(house: House, draft: Draft, by_carrier: Mapping[str, int], now: dat
     ]  # fmt: skip
     spans = schedule.between(draft.opens_at, draft.closes_at, draft.day_opens, draft.day_closes)
     return forecast(lanes, spans, (now or datetime.now(UTC)) + draft.cool_down)
+
+
+def prices_of(house: House, wave: Wave) -> dict[str, int]:
+    """Account -> dong a segment on the wave's first day, as agreed by now."""
+    with house.begin() as conn:
+        return standards.prices(conn, house.accounts, wave.opens_at.astimezone(schedule.ZONE).date())
+
+
+def _dearer(house: House, wave: Wave) -> None:
+    """Raise Problem when prices have risen since the plan was made: its ceiling would not hold."""
+    segments = max(int(text["segments"]) for text in wave.plan["texts"].values())
+    known, routes, total = prices_of(house, wave), wave.plan.get("routes", {}), 0
+    for carrier, n in wave.plan["audience"]["by_carrier"].items():
+        names = [name for name in routes.get(carrier, [wave.plan["accounts"][carrier]]) if name in known]
+        total += n * segments * max((known[name] for name in names), default=0)
+    if total > wave.plan["ceiling"]["dong"]:
+        raise Problem(
+            "prices have risen since this plan was made: it would cost up to {now} dong, its ceiling is {ceiling};"
+            " plan it again", now=total, ceiling=wave.plan["ceiling"]["dong"],
+        )  # fmt: skip
 
 
 def _billed(house: House, wave: Wave, text: Mapping[str, Any]) -> dict[str, int]:
@@ -73,6 +94,8 @@ def approve(
 ) -> int:  # fmt: skip
     """Approve as waves.approve does, and keep what is foreseen of the chosen text at this moment."""
     found = waves.get(conn, wave)
+    if found.state == "planned" and not found.started_at:
+        _dearer(house, found)
     foreseen = of_wave(house, found, choice) if choice in found.plan["texts"] else None
     return waves.approve(
         conn, wave, person, typed=typed, choice=choice, reason=reason, plan_hash=plan_hash,

@@ -1,15 +1,21 @@
-"""The tables that a text is held against, as this installation has them: the data folder's own go first."""
+"""The tables that texts and plans are held against: the data folder's files, over them what two persons agreed on.
+
+Hotlines and prices are read here and nowhere else (docs/decisions/021-settings.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 
+from campaigns.dated import NEVER
 from campaigns.hotlines import Hotline, Registry
-from campaigns.ledger import people
+from campaigns.ledger import agreed, people
+from campaigns.ledger.agreed import Change
 from campaigns.limits import Limits
 from campaigns.schedule import ZONE
 from campaigns.terms import Problem
@@ -24,9 +30,48 @@ def limits(settings: Settings) -> Limits:
     return Limits.load(_own(settings, shipped.TEXT_LIMITS))
 
 
-def hotlines(settings: Settings) -> Registry:
-    """The registry of hotlines. Raises Problem."""
-    return Registry.load(_own(settings, shipped.HOTLINES))
+def hotlines(settings: Settings, conn: psycopg.Connection) -> Registry:
+    """The registry of hotlines: the file, with the agreed changes from their days on. Raises Problem."""
+    found = Registry.load(_own(settings, shipped.HOTLINES))
+    for change in agreed.in_force(conn, agreed.HOTLINE):
+        found = _changed(found, change)
+    return found
+
+
+def _changed(found: Registry, change: Change) -> Registry:
+    value, day = change.value, change.effective_on
+    if value.get("instead_of"):
+        found = found.ended(value["instead_of"], day)
+    if value.get("ended"):
+        return found.ended(change.subject, day)
+    dialled = change.agreed_at.astimezone(ZONE).date() if change.agreed_at else day
+    words = {name: str(value[name]) for name in ("name", "owner", "hours", "cost", "source")}
+    return found.followed(
+        Hotline(number=change.subject, valid_from=day, valid_to=NEVER, verified_on=dialled, confirmed=True, **words)
+    )
+
+
+class Priced(Protocol):
+    """An account, as a file names it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def price(self) -> int:
+        """Dong a segment, by the file."""
+        ...
+
+
+def prices(conn: psycopg.Connection, accounts: Mapping[str, Priced], day: date) -> dict[str, int]:
+    """Account -> dong a segment on a day: the file, with the agreed changes from their days on."""
+    found = {name: each.price for name, each in accounts.items()}
+    for change in agreed.in_force(conn, agreed.PRICE):
+        if change.effective_on <= day and change.subject in found:
+            found[change.subject] = int(change.value["price"])
+    return found
 
 
 def _own(settings: Settings, path: Path) -> Path:
@@ -38,7 +83,7 @@ def verify(conn: psycopg.Connection, settings: Settings, number: str, login: str
     """Record that a person made sure of a hotline today; raises Problem when it is not in the registry."""
     if not words.strip():
         raise Problem("say with --verified who answered and when")
-    row = hotlines(settings).find(number, _today())
+    row = hotlines(settings, conn).find(number, today())
     people.record(conn, login, "hotline.verify", number, owner=row.owner, words=words)
     return row
 
@@ -50,8 +95,9 @@ def verified(conn: psycopg.Connection) -> dict[str, date]:
 
 def asks(conn: psycopg.Connection, settings: Settings, numbers: Sequence[str], day: date) -> list[Problem]:
     """What must be made sure of before a wave of that day names these hotlines."""
-    return hotlines(settings).asks(numbers, day, verified(conn), settings.hotline_days)
+    return hotlines(settings, conn).asks(numbers, day, verified(conn), settings.hotline_days)
 
 
-def _today() -> date:
+def today() -> date:
+    """The day in the province."""
     return datetime.now(UTC).astimezone(ZONE).date()

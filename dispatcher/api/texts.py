@@ -70,8 +70,7 @@ def list_hotlines(house: HouseOf, _person: Reader) -> list[HotlineGiven]:
     """The registry as it is today; `asks` is true where somebody must call before a wave names the number."""
     day = datetime.now(UTC).astimezone(ZONE).date()
     with house.begin() as conn:
-        verified = standards.verified(conn)
-    registry = standards.hotlines(house.settings)
+        verified, registry = standards.verified(conn), standards.hotlines(house.settings, conn)
     return [
         HotlineGiven(
             number=row.number, name=row.name, owner=row.owner, hours=row.hours, cost=row.cost,

@@ -37,10 +37,13 @@ from dispatcher.console import (
     ordering,
     persons,
     planning,
+    proposing,
+    routing,
     signing,
     steering,
     stopping,
     submitting,
+    timing,
     trials,
     waving,
 )
@@ -72,6 +75,7 @@ from workers.house import House
 log = logging.getLogger(__name__)
 
 FORM_BYTES = 65_536
+SETTINGS = "/console/settings"
 CARRIER = "/console/carriers/{account}"
 ACCOUNT = f"{trials.PLACE}/{{account}}"
 CAMPAIGN = "/console/campaigns/{name}"
@@ -161,6 +165,21 @@ RULES = (
     Rule("GET", ACCOUNT, STAFF, trials.account_page),
     Rule("POST", f"{ACCOUNT}/live", STEERERS, trials.go_live),
     Rule("POST", f"{ACCOUNT}/trial", STEERERS, trials.enter),
+    Rule("GET", SETTINGS, STAFF, proposing.settings_page),
+    Rule("GET", f"{SETTINGS}/hotlines", STAFF, proposing.hotlines_page),
+    Rule("POST", f"{SETTINGS}/hotlines", OPERATORS, proposing.propose_hotline),
+    Rule("GET", f"{SETTINGS}/prices", STAFF, proposing.prices_page),
+    Rule("POST", f"{SETTINGS}/prices", OPERATORS, proposing.propose_price),
+    Rule("GET", f"{SETTINGS}/changes/{{change}}", STAFF, proposing.change_page),
+    Rule("POST", f"{SETTINGS}/changes/{{change}}/agree", OPERATORS, proposing.agree),
+    Rule("POST", f"{SETTINGS}/changes/{{change}}/drop", OPERATORS, proposing.drop),
+    Rule("GET", f"{SETTINGS}/hours", STAFF, timing.hours_page),
+    Rule("POST", f"{SETTINGS}/hours", STEERERS, timing.set_hours),
+    Rule("POST", f"{SETTINGS}/hours/maintenance", STEERERS, timing.close_for),
+    Rule("POST", f"{SETTINGS}/hours/maintenance/off", STEERERS, timing.call_off),
+    Rule("GET", f"{SETTINGS}/routes", STAFF, routing.routes_page),
+    Rule("GET", f"{SETTINGS}/senders", STAFF, routing.senders_page),
+    Rule("GET", f"{SETTINGS}/limits", STAFF, routing.limits_page),
     Rule("GET", "/console/people", OPERATORS, persons.people_page),
     Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
     Rule("POST", "/console/people/address", OPERATORS, persons.set_address),

@@ -39,6 +39,8 @@ ACTS = {
     "console.invite": "made an invitation", "console.password": "chose a password",
     "console.authenticator": "set up an authenticator", "person.add": "entered a person", "person.key": "made a key",
     "person.tie": "tied a carrier's engineer to an account", "person.untie": "untied a carrier's engineer",
+    "setting.propose": "proposed a change of the settings", "setting.agree": "agreed to a change of the settings",
+    "setting.drop": "dropped a change of the settings", "hotline.verify": "made sure of a hotline",
     "route.lift": "opened an account again", "account.rate": "set the rate of an account",
     "account.hours": "set the hours of an account", "account.maintenance": "entered a carrier's maintenance",
     "account.maintenance-off": "called a carrier's maintenance off",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,11 @@ class Call:
     def address(self) -> str:
         """Of the caller: of the connection, or as a named proxy tells it (dispatcher/proxy.py)."""
         return self.request.client.host if self.request.client else ""
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """The form as it was sent, for its fields to keep their values; "" for what was not in it."""
+        return defaultdict(str, self.form)
 
     @property
     def mark(self) -> str:

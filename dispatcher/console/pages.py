@@ -38,6 +38,7 @@ MENU: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("/console/messages", "Messages", SEEKERS),
     ("/console/carriers", "Carriers", WORKBENCH),
     ("/console/audit", "Audit log", WATCHERS),
+    ("/console/settings", "Settings", STAFF),
     ("/console/people", "People", frozenset({"operator"})),
 )
 

@@ -16,6 +16,7 @@ from campaigns.schedule import ZONE
 from campaigns.terms import State, Verdict
 from config.carriers import load_carriers
 from dispatcher.exclusions import LIST_NAMES
+from dispatcher.foresight import prices_of
 from dispatcher.going import planned_budget, planned_calls, planned_canary
 from dispatcher.resending import TO_WHOM, sums
 from dispatcher.trialing import planned_trials
@@ -95,16 +96,16 @@ def _under(desk: Desk, text: dict[str, Any]) -> str:
 
 
 def _carriers(desk: Desk, house: House, wave: Wave, segments: int) -> Table:
-    """Recipients, segments and cost of each carrier; the prices are those of the accounts as they are now."""
+    """Recipients, segments and cost of each carrier; the prices are those of its first day, as agreed by now."""
     number = desk.words.number
     table = Table(box=None, pad_edge=False)
     for title in ("carrier", "recipients", "segments", "price a segment, dong", "cost, dong", "account"):
         table.add_column(desk.words.say(title), justify="left" if title in {"carrier", "account"} else "right")
-    whole, by_carrier = 0, wave.plan["audience"]["by_carrier"]
+    whole, by_carrier, prices = 0, wave.plan["audience"]["by_carrier"], prices_of(house, wave)
     for carrier, name in carrier_names(house, by_carrier).items():
         n = by_carrier[carrier]
         account = wave.plan["accounts"][carrier]
-        price = house.accounts[account].price if account in house.accounts else 0
+        price = prices.get(account, 0)
         cost = n * segments * price
         whole += cost
         table.add_row(name, number(n), number(n * segments), number(price), number(cost), account)

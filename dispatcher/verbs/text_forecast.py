@@ -51,12 +51,13 @@ def forecast_text(
     content = text.normal(read_text(file))
     wave = _wave(day, hours, days)
     accounts = {} if price and rate else _accounts(load_accounts(settings.carriers_file), wanted)
+    charged = {} if price else _prices(desk, accounts, wave)
     tables, found = limits(settings), {}
     for choice, form in (("with accents", content), ("without accents", text.unaccent(content))):
         billed = {carrier: tables.bill(form, carrier, class_.value, wave.date) for carrier in wanted}
         _refuse(billed)
         lanes = [
-            _lane(carrier, n, billed[carrier].segments, accounts.get(carrier), price, rate)
+            _lane(carrier, n, billed[carrier].segments, accounts.get(carrier), price or charged[carrier], rate)
             for carrier, n in wanted.items()
         ]
         found[choice] = forecast(lanes, schedule.windows(wave), datetime.now(UTC))
@@ -117,11 +118,20 @@ def _accounts(accounts: Sequence[AccountSettings], wanted: Collection[str]) -> d
     return found
 
 
+def _prices(desk: Desk, accounts: Mapping[str, AccountSettings], wave: WavePlan) -> dict[str, int]:
+    """Carrier -> dong a segment on the wave's first day, with what two persons agreed on since the file was written."""
+    from dispatcher.standards import prices  # noqa: PLC0415 - as above
+
+    with desk.house() as house, house.begin() as conn:
+        found = prices(conn, {each.name: each for each in accounts.values()}, wave.date)
+    return {carrier: found[each.name] for carrier, each in accounts.items()}
+
+
 def _lane(carrier: str, n: int, size: int, account: AccountSettings | None, price: int, rate: float) -> Lane:
     name = carrier if rate or account is None else account.name  # a rate is given for each carrier
     return Lane(
         carrier, name, n, size,
-        price or (account.price if account else 0), rate or (account.licence if account else 1),
+        price, rate or (account.licence if account else 1),
     )  # fmt: skip
 
 

@@ -156,11 +156,12 @@ def show_hotlines(context: typer.Context) -> None:
     from dispatcher.standards import hotlines  # noqa: PLC0415 - as above
 
     desk = desk_of(context)
-    settings = desk.settings()
+    with desk.house() as house, house.begin() as conn:
+        settings, found = house.settings, hotlines(house.settings, conn)
     table = Table(box=None, pad_edge=False)
     for title in ("number", "name", "owner", "hours", "cost", "valid", "verified on", "standing"):
         table.add_column(desk.words.say(title))
-    rows = [row for row in hotlines(settings).rows if row.valid_from <= today() <= row.valid_to]
+    rows = [row for row in found.rows if row.valid_from <= today() <= row.valid_to]
     for row in rows:
         asks = row.asks(today(), settings.hotline_days)
         table.add_row(row.number, row.name, row.owner, row.hours, row.cost, _valid(desk, row),

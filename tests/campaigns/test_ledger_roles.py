@@ -97,6 +97,9 @@ FIXED = {  # columns that nobody but the owner changes
     "order_code": ("order_id", "serial", "digest", "made_by", "made_at"),
     "kept_file": ("order_id", "sha256", "name", "bytes", "whole", "person", "origin", "at"),
     "person_account": ("person", "account"),
+    "setting_change": (
+        "topic", "subject", "version", "value", "effective_on", "reason", "proposed_by", "proposed_at",
+    ),
     "invitation": ("digest", "person", "made_by", "made_at", "expires_at"),
     "password": ("person", "hash", "at"),
     "authenticator": ("person", "sealed", "at"),

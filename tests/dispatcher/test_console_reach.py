@@ -28,7 +28,9 @@ PATHS = (
     "/console/orders", "/console/messages", "/console/audit", "/console/people", "/console/stop",
     "/console/deputies",
     "/console/carriers", "/console/carriers/sim-smpp", "/console/carriers/sim-esms", "/console/accounts",
-    "/console/accounts/sim-smpp", "/console/none",
+    "/console/accounts/sim-smpp", "/console/settings", "/console/settings/hotlines", "/console/settings/prices",
+    "/console/settings/hours", "/console/settings/routes?list={audience}", "/console/settings/senders",
+    "/console/settings/limits", "/console/none",
 )  # fmt: skip
 VOID = {"input", "meta", "link", "br", "hr", "img"}
 PAIRS = (("ink", "bg"), ("ink", "surface"), ("ink2", "bg"), ("ink2", "surface"), ("link", "bg"), ("link", "surface"),
