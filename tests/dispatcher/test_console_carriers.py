@@ -53,10 +53,9 @@ def owner(site: Site) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def engineer(served: Served, house: House) -> Browser:
     """An engineer of ACCOUNT."""
-    login = f"e-{secrets.token_hex(4)}"
-    browser = signed_in(served, house, login, "engineer")
+    browser = signed_in(served, house, "e-one", "engineer")
     with house.begin() as conn:
-        engineers.tie(conn, login, [ACCOUNT], "an")
+        engineers.tie(conn, "e-one", [ACCOUNT], "an")
     return browser
 
 
@@ -84,7 +83,7 @@ def test_an_engineer_sees_the_accounts_that_he_is_tied_to_and_no_other(served: S
 
 def test_an_engineer_tied_to_nothing_sees_nothing(served: Served, house: House) -> None:
     """Whoever was entered without an account is told whom to ask."""
-    nobody = signed_in(served, house, f"e-{secrets.token_hex(4)}", "engineer")
+    nobody = signed_in(served, house, "e-none", "engineer")
     assert "Chưa có tài khoản nhà mạng nào" in page(nobody, "/console/carriers")
     assert nobody.get(f"/console/carriers/{ACCOUNT}").status == 404
 
@@ -98,7 +97,7 @@ def test_the_office_sees_every_account(served: Served, house: House) -> None:
 
 def test_an_engineers_key_opens_no_route_of_the_api(served: Served, house: House) -> None:
     """Also with the scope: campaigns, waves and hotlines belong to the office; with a second role it opens."""
-    login = f"e-{secrets.token_hex(4)}"
+    login = "e-key"
     signed_in(served, house, login, "engineer")
     key = key_of(house, Person(login, login, ("engineer",)), "read", "write", "approve", "export")
     for path in ("campaigns", "waves/7", "texts/hotlines", "alerts", "stop", "orders"):
@@ -116,7 +115,7 @@ def test_an_operator_ties_and_unties_with_a_code_and_the_record_has_it(
     served: Served, house: House, owner: psycopg.Connection
 ) -> None:
     """In force at the engineer's next page."""
-    operator = signed_in(served, house, f"o-{secrets.token_hex(4)}", "operator", authenticator=True)
+    operator = signed_in(served, house, "e-op", "operator", authenticator=True)
     login = f"e-{secrets.token_hex(4)}"
     browser, path = signed_in(served, house, login, "engineer"), f"/console/carriers/{ACCOUNT}"
     assert operator.post(f"{path}/engineers", login=login, code="000000").status == 422
@@ -200,7 +199,7 @@ def test_a_stopped_account_is_opened_again_with_a_reason_and_a_code(served: Serv
         conn.execute("INSERT INTO route_stop (account, scope, code, detail) VALUES (%s, 'account', '8', 'login: no')",
                      (ACCOUNT,))  # fmt: skip
         conn.execute("UPDATE account SET enabled = false WHERE name = %s", (ACCOUNT,))
-    operator = signed_in(served, house, f"o-{secrets.token_hex(4)}", "operator", authenticator=True)
+    operator = signed_in(served, house, "e-op", "operator", authenticator=True)
     path = f"/console/carriers/{ACCOUNT}"
     assert "Đang dừng: cả tài khoản" in page(operator, path) or "Đang dừng:" in page(operator, path)
     assert operator.post(f"{path}/open", reason="Đã đổi mật khẩu", code="000000").status == 422
@@ -289,7 +288,7 @@ def test_the_example_call_is_taken_and_belongs_to_no_message(served: Served, hou
     assert help_of["url"].replace("&", "&amp;") in page(engineer, f"/console/carriers/{ACCOUNT}")
     path, query = re.findall(r"(/cb/[^?']+)\?([^']+)'", help_of["call"])[0]
     assert served.get(f"{path}?{query}").status == 200
-    auditor = signed_in(served, house, f"u-{secrets.token_hex(4)}", "auditor")
+    auditor = signed_in(served, house, "e-auditor", "auditor")
     assert path not in page(auditor, f"/console/carriers/{ACCOUNT}")
 
 
