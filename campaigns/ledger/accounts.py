@@ -60,7 +60,8 @@ def standing(conn: psycopg.Connection) -> list[Standing]:
     )
     return [
         Standing(name, enabled, licence, rate_set, senders,
-                 tuple(Worker(float(rate), datetime.fromisoformat(until), says) for rate, until, says in workers), trial)
+                 tuple(Worker(float(rate), datetime.fromisoformat(until), says) for rate, until, says in workers),
+                 trial)
         for name, enabled, licence, rate_set, senders, workers, trial in rows
     ]  # fmt: skip
 
