@@ -43,15 +43,24 @@ CANARY = {
 
 
 def say_canary(words: Words, each: Standing, carrier: str) -> str:
-    """One carrier's canary."""
-    return words.say("canary, {carrier}: {arrived} of {n} arrived; it {state}", carrier=carrier, arrived=each.arrived,
+    """One carrier's canary, and who took the carrier over without one."""
+    said = words.say("canary, {carrier}: {arrived} of {n} arrived; it {state}", carrier=carrier, arrived=each.arrived,
                      n=each.n, state=words.say(CANARY[each.state]))  # fmt: skip
+    return "; ".join([said, *unseen(words, each)])
+
+
+def unseen(words: Words, each: Standing) -> list[str]:
+    """What nobody has looked at on a phone: accounts that took a carrier over after its canary."""
+    if not each.others:
+        return []
+    return [words.say("account {accounts} took over since: nobody has looked at its text on a phone",
+                      accounts=", ".join(each.others))]  # fmt: skip
 
 
 def canary_json(each: Standing) -> dict[str, Any]:
     """The same for programs."""
     return {"carrier": each.carrier, "n": each.n, "arrived": each.arrived, "failed": each.failed, "state": each.state,
-            "despite": each.despite}  # fmt: skip
+            "despite": each.despite, "others": list(each.others)}  # fmt: skip
 
 
 SCOPES = {"wave": "the whole wave", "day": "a day"}

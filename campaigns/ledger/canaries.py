@@ -41,6 +41,7 @@ class Standing:
     failed: int  # refused, undelivered, left out or expired
     word: str | None  # "right" | "wrong": the newest
     despite: bool | None
+    others: tuple[str, ...] = ()  # accounts that took this carrier over: no seed phone has the text by them
 
     @property
     def state(self) -> str:
@@ -52,14 +53,18 @@ class Standing:
         return "arrived" if self.arrived == self.n else "waiting"
 
 
+STANDING = """
+SELECT c.name, s.n, s.arrived, s.failed, s.word, s.despite, coalesce((SELECT array_agg(DISTINCT b.account) FROM batch b
+    WHERE b.wave = w.id AND b.carrier = c.id AND b.account <> w.plan -> 'accounts' ->> c.name), '{}')
+FROM wave w, canary_standing(w.id) s JOIN carrier c ON c.id = s.carrier WHERE w.id = %(wave)s
+"""
+
+
 def standing(conn: psycopg.Connection, wave: int) -> list[Standing]:
     """The canary of a wave by carrier; none: it has no canary."""
-    rows = conn.execute(
-        "SELECT c.name, s.n, s.arrived, s.failed, s.word, s.despite FROM canary_standing(%s) s"
-        " JOIN carrier c ON c.id = s.carrier",
-        (wave,),
-    )
-    return [Standing(*row) for row in rows]
+    rows = conn.execute(STANDING, {"wave": wave})
+    return [Standing(name, n, arrived, failed, word, despite, tuple(others))
+            for name, n, arrived, failed, word, despite, others in rows]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ class Hours(NamedTuple):
 def reopen(conn: psycopg.Connection, wave: int, person: people.Person, hours: Hours, reason: str) -> Wave:
     """Give a wave that asks new hours: planned again under a new hash, so that every approval is due once more.
 
-    The messages, their text and what has left stay as they are. Whoever does this may not approve it.
+    The messages, their text, what has left and the budget in force stay as they are. Whoever does this may not approve
+    it.
     """
     conn.execute("SELECT FROM wave WHERE id = %s FOR UPDATE", (wave,))
     found = get(conn, wave)
@@ -78,10 +79,11 @@ def reopen(conn: psycopg.Connection, wave: int, person: people.Person, hours: Ho
         raise Problem("say why the wave may still go out so late: it stands in the record")
     if _on_the_way(conn, wave):
         raise Problem("what was on its way when the system went down is still being looked at: try again in a minute")
-    plan = _with(found.plan, hours) | {"before": found.plan_hash}
+    plan = _with(found.plan | _budget(conn, wave), hours) | {"before": found.plan_hash}
     conn.execute("SELECT reopen_wave(%s, %s, %s, %s)", (wave, canonical(plan).decode(), digest(plan), person.login))
     people.record(conn, person.login, "wave.reopen", str(wave), plan_hash=digest(plan), before=found.plan_hash,
-                  window=plan["window"], window_before=found.plan["window"], reason=reason)  # fmt: skip
+                  window=plan["window"], window_before=found.plan["window"], reason=reason,
+                  **({"budget": plan["budget"]} if "budget" in plan else {}))  # fmt: skip
     conn.execute("SELECT pg_notify('dispatcher', %s)", (json.dumps({"wave": str(wave)}),))
     return get(conn, wave)
 
@@ -102,6 +104,12 @@ def _on_the_way(conn: psycopg.Connection, wave: int) -> bool:
         {"wave": wave},
     ).fetchone()
     return row == (True,)
+
+
+def _budget(conn: psycopg.Connection, wave: int) -> dict[str, Any]:
+    """The ceilings in force: those of the plan, or what two persons have agreed to since; {}: none."""
+    row = conn.execute("SELECT budget_of(%s)", (wave,)).fetchone()
+    return {"budget": row[0]} if row and row[0] else {}
 
 
 def _with(plan: dict[str, Any], hours: Hours) -> dict[str, Any]:

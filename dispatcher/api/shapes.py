@@ -241,6 +241,7 @@ class CanaryGiven(Given):
     failed: int
     state: Literal["waiting", "arrived", "failed", "right", "wrong"]
     despite: bool | None
+    others: list[str]  # accounts that took this carrier over: no seed phone has the text by them
 
 
 class TrialWaiting(Given):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 
 import psycopg
 import pytest
 
-from campaigns.ledger import budgets, waves
+from campaigns.ledger import budgets, fold, late, waves
+from campaigns.ledger.late import Hours
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome, Problem
 from dispatcher import acts
 from dispatcher.going import why_paused
 from dispatcher.words import speak
 from tests.cluster import APPROVER, AUTHOR, SECOND, Planned, start
-from tests.hand import NOW, fold_all, one, open_window, right, take, tell
+from tests.hand import NOW, fold_all, one, open_window, right, shut_down, take, tell
 from workers.house import House
 
 N = 60
@@ -127,6 +129,25 @@ def test_no_statement_lets_one_person_or_the_author_set_a_budget(app: psycopg.Co
     app.execute(add, (tight.id, tight.plan_hash, "binh", AUTHOR.login))
     app.execute(add, (tight.id, "another plan", "binh", "chung"))
     assert room(app, tight) == 20
+
+
+def test_new_hours_take_over_what_two_persons_agreed_to(owner: psycopg.Connection, tight: Wave) -> None:
+    """In the plan that is approved anew, so that an approver sees it; nobody slips other ceilings in."""
+    more = {"wave": {"messages": 50}}
+    assert not budgets.change(owner, tight.id, more, APPROVER, "thêm xã")
+    assert budgets.change(owner, tight.id, more, SECOND, "")
+    shut_down(owner, tight.id)
+    fold.close_waves(owner)
+    wanted = Hours(datetime.now(UTC), datetime.now(UTC) + timedelta(days=1), time(0), time(0))
+    slip = (
+        "SELECT reopen_wave(id, plan || jsonb_build_object('before', plan_hash{}), 'x', 'an') FROM wave WHERE id = %s"
+    )
+    for budget in ("", ", 'budget', jsonb_build_object('wave', jsonb_build_object('messages', 51))"):
+        with pytest.raises(psycopg.errors.CheckViolation, match="cannot be given"), owner.transaction():
+            owner.execute(slip.format(budget), (tight.id,))
+    found = late.reopen(owner, tight.id, SECOND, wanted, "mất điện")
+    assert found.plan["budget"] == tight.plan["budget"] | more
+    assert [(line.scope, line.ceiling) for line in budgets.lines(owner, tight.id)] == [("wave", 50), ("day", 20)]
 
 
 @pytest.mark.parametrize("budget", [{"wave": {"calls": 3}}, {"month": {"dong": 1}}, {"day": {"dong": 0}}])

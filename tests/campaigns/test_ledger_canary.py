@@ -14,6 +14,8 @@ from campaigns.samples import write_sample
 from campaigns.terms import Outcome, Problem
 from dispatcher import acts
 from dispatcher.assemble import Site
+from dispatcher.going import say_canary
+from dispatcher.words import speak
 from tests.cluster import APPROVER, AUTHOR, CAMPAIGN, SECOND, Planned, start
 from tests.hand import fold_all, one, open_all, right, take, tell
 from workers.house import House
@@ -170,6 +172,21 @@ def test_the_same_plan_is_the_same_wave_with_its_canary(planned: Planned) -> Non
         assert registry.get_campaign(conn, CAMPAIGN)
         with pytest.raises(Problem, match="without a canary"):
             canaries.say(conn, plain, AUTHOR, right=True)
+
+
+def test_an_account_that_takes_over_is_named_as_not_looked_at(house: House, waiting: Wave, site: Site) -> None:
+    """Its canary was on the first account of the route; each face says so of that carrier alone."""
+    with house.begin() as conn:
+        answer(conn, waiting, viettel=Outcome.DELIVERED, vinaphone=Outcome.ACCEPTED)
+        canaries.say(conn, waiting, AUTHOR, right=True)
+        moved = seqs(conn, waiting)["viettel"]
+    with psycopg.connect(site.owner) as owner:
+        owner.execute("UPDATE batch SET account = 'sim-esms' WHERE wave = %s AND seq = %s", (waiting.id, moved))
+    with house.begin() as conn:
+        told = {each.carrier: each for each in canaries.standing(conn, waiting.id)}
+    assert {carrier: each.others for carrier, each in told.items()} == {"viettel": ("sim-esms",), "vinaphone": ()}
+    assert "tài khoản sim-esms" in say_canary(speak("vi"), told["viettel"], "Viettel")
+    assert "sim-esms" not in say_canary(speak("vi"), told["vinaphone"], "VinaPhone")
 
 
 def test_who_waits_for_a_word_is_told_and_not_called_stalled(house: House, waiting: Wave, site: Site) -> None:
