@@ -229,6 +229,12 @@ def wave_numbers(said: Fields) -> list[int]:
     return [no for no in range(1, WAVES + 1) if said.get(f"w{no}_date") or said.get(f"w{no}_name")]
 
 
+def without_empty_waves(typed: Fields) -> dict[str, str]:
+    """A row of which only the proposed hours are left is no row."""
+    kept = wave_numbers(typed)
+    return {name: value if int(name[1 : name.index("_")]) in kept else "" for name, value in typed.items()}
+
+
 def _wave(desk: _Desk, no: int) -> WavePlan | None:
     name, first = desk.line(f"w{no}_name"), desk.read(f"w{no}_date", typed.day, None)
     until = desk.read(f"w{no}_until", typed.day, None) if desk.said.get(f"w{no}_until") else first

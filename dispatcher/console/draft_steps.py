@@ -224,13 +224,13 @@ def schedule_facts(call: Call, _draft: Draft, told: Read, said: Fields) -> Facts
     )
     with call.house.begin() as conn:
         there = [each for each in waves.all_waves(conn) if each.state != "cancelled"]
-    rows = drafting.wave_numbers(said)
+    rows, more = drafting.wave_numbers(said), "more" in call.request.query_params
     suggested = {} if rows else months.suggested(told.campaign, today())
     filled = suggested if "suggest" in call.request.query_params else {}
     used = rows or sorted({int(name[1]) for name in filled})
     return {
         "months": months.months(told.campaign, there, today()), "filled": filled, "suggested": suggested,
-        "numbers": [*used, max(used, default=0) + 1][:WAVES], "quiet": months.QUIET,
+        "numbers": ([*used, max(used, default=0) + 1] if more or not used else used)[:WAVES], "quiet": months.QUIET,
         "day_shown": months.one_day(told.campaign, there, day, today()) if day else None,
     }  # fmt: skip
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
 from starlette.responses import Response
 
 from campaigns import drafting, letter, text
 from campaigns.drafting import STEPS, WRITTEN, DraftState, Fault, Fields
-from campaigns.ledger import drafts, people, registry
+from campaigns.ledger import drafts, lists, people, registry
 from campaigns.ledger.drafts import Draft, Overtaken
 from campaigns.terms import Absent, Problem
 from dispatcher import acts
@@ -128,9 +129,10 @@ def _steps(faults: Sequence[Fault], draft: Draft) -> list[tuple[str, str, str]]:
     """(step, its name, its mark): done, wrong, or open."""
     wrong = {each.step for each in faults if not each.missing}
     lacking = {each.step for each in faults}
-    rest = "ok" if draft.state is DraftState.SUBMITTED else "off"
+    lacking |= {"forecast"} if lacking & {drafting.TEXT, drafting.PEOPLE, drafting.SCHEDULE} else set()
+    lacking |= set() if draft.state is DraftState.SUBMITTED else {"review"}
     return [
-        (step, name, "bad" if step in wrong else "off" if step in lacking else "ok" if step in WRITTEN else rest)
+        (step, name, "bad" if step in wrong else "off" if step in lacking else "ok")
         for step, name in draft_fields.STEP_NAMES.items()
     ]
 
@@ -144,7 +146,8 @@ def save_step(call: Call) -> Response:
     if step not in WRITTEN:
         raise Absent("there is no page at this address")
     names = drafting.names(step, house_drafts.carriers(call.house))
-    saved = saved_or_page(call, step, {name: _clean(call.form.get(name, "")) for name in names})
+    typed = {name: _clean(call.form.get(name, "")) for name in names}
+    saved = saved_or_page(call, step, drafting.without_empty_waves(typed) if step == drafting.SCHEDULE else typed)
     return saved if isinstance(saved, Response) else _onward(call, saved, step)
 
 
@@ -167,7 +170,7 @@ def _onward(call: Call, draft: Draft, step: str) -> Response:
     if go == "later":
         return to("/console/drafts")
     if go == "stay":
-        return to(step_path(draft.id, step))
+        return to(step_path(draft.id, step) + "?more=1")
     faults = [each for each in house_drafts.read(call.house, draft.fields).of(step) if not each.missing]
     if faults:
         return page(call, draft, step, wrong=told(call, faults), status=422)
@@ -242,10 +245,17 @@ def versions_page(call: Call) -> Response:
     carriers = house_drafts.carriers(call.house)
     with call.house.begin() as conn:
         found, known = drafts.versions(conn, draft.id), people.names(conn)
-    older = [each.fields for each in found[1:]] + [{}]
-    rows = [(each, _changes(call, before, each.fields, carriers)) for each, before in zip(found, older, strict=True)]
+        said = [_with_names(conn, each.fields) for each in found]
+    pairs = zip(found, said, [*said[1:], {}], strict=True)
+    rows = [(each, _changes(call, before, after, carriers)) for each, after, before in pairs]
     return show(call, "draft_versions.html", draft=draft, rows=rows, people=known, name=name_of(call, draft),
                 step_names=draft_fields.STEP_NAMES, state=DraftState)  # fmt: skip
+
+
+def _with_names(conn: psycopg.Connection, fields: Fields) -> Fields:
+    """A list by its name: its id tells nobody anything."""
+    chosen = fields.get("audience", "")
+    return {**fields, "audience": lists.audience(conn, id_of(chosen)).name} if chosen.isdigit() else fields
 
 
 def _changes(call: Call, before: Fields, after: Fields, carriers: Mapping[str, str]) -> list[tuple[str, str, str]]:
