@@ -83,6 +83,10 @@ def test_steps_are_links_in_any_order_and_every_saving_is_a_version(officer: Bro
     typed = {"w1_name": "Đợt 1", "w1_date": "30-07-2024", "w1_opens": "8h", "w1_closes": "20:00"}
     said = save(officer, house, path, "schedule", **typed, go="later")
     assert said.headers["location"] == "/console/drafts"
+    said = save(officer, house, path, "schedule", w2_opens="08:00", w2_closes="20:00", go="stay")
+    assert said.headers["location"] == f"{path}/steps/schedule?more=1"
+    assert 'name="w2_date"' in officer.get(said.headers["location"]).body.decode()
+    assert at(house, path).newest.version == 2, "hours alone are no wave, and no change"
     said = save(officer, house, path, "letter", number=NUMBERS)
     assert said.headers["location"] == f"{path}/steps/text"
     page = officer.get(f"{path}/steps/schedule").body.decode()
