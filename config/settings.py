@@ -34,7 +34,10 @@ PLAIN = {  # these names are everybody's, or shorter than the rule would make th
     "redis_url": "REDIS_URL",
     "language": "DISPATCHER_LANG",
 }
-SECRETS = ("database_url", "database_owner_url", "redis_url", "alert_mail_server", "alert_webhook", "alert_webhook_key")
+SECRETS = (
+    "database_url", "database_owner_url", "redis_url", "alert_mail_server", "alert_webhook", "alert_webhook_key",
+    "oidc_secret",
+)  # fmt: skip
 PROXIES_MOST = 65_536
 """Addresses of one trusted network: 0.0.0.0/0 would believe everybody."""
 OPEN_TO_ALL = (
@@ -116,6 +119,11 @@ class Settings(BaseModel):
     alert_webhook: Secret = None  # https://..., gets a POST of JSON; the address may hold a token
     alert_webhook_key: Secret = None  # signs each call
     alert_private: bool = False  # whether the webhook may lie inside this network: an address is a way in
+
+    # Signing in by the province's accounts (docs/console.md); both names empty: passwords only
+    oidc_issuer: str = ""  # https://..., exactly as the issuer writes it; no other host is ever called
+    oidc_client: str = ""  # our name there
+    oidc_secret: Secret = None  # of this client; None: a public one, with PKCE alone
 
     # Limits against floods (reliability: sections 7 and 8)
     callback_bytes: Bytes = 65_536  # of one receipt call
@@ -255,7 +263,17 @@ def _checked(settings: Settings) -> Settings:
         raise Problem("public_url = {value} must begin with https:// (or http:// on this machine)",
                       value=settings.public_url)  # fmt: skip
     _check_outlets(settings)
+    _check_issuer(settings)
     return settings
+
+
+def _check_issuer(settings: Settings) -> None:
+    place = urlsplit(settings.oidc_issuer)
+    if bool(settings.oidc_issuer) != bool(settings.oidc_client):
+        raise Problem("oidc_issuer and oidc_client belong together; set both or neither")
+    here = place.scheme == "http" and loopback(place.hostname or "")
+    if settings.oidc_issuer and ((place.scheme != "https" and not here) or not place.hostname or place.username):
+        raise Problem("oidc_issuer must begin with https://; http:// only for a simulated one on this machine")
 
 
 def _check_outlets(settings: Settings) -> None:

@@ -160,13 +160,15 @@ class Session:
 
     person: Person
     began_at: datetime
+    way: str  # password, or province
 
 
-def begin_session(conn: psycopg.Connection, login: str, address: str) -> str:
+def begin_session(conn: psycopg.Connection, login: str, address: str, way: str = "password") -> str:
     """A fresh word for a browser; only its digest is kept."""
     word = secrets.token_urlsafe(32)
     conn.execute(
-        "INSERT INTO web_session (digest, person, address) VALUES (%s, %s, %s)", (digest(word), login, address)
+        "INSERT INTO web_session (digest, person, address, way) VALUES (%s, %s, %s, %s)",
+        (digest(word), login, address, way),
     )
     return word
 
@@ -174,7 +176,7 @@ def begin_session(conn: psycopg.Connection, login: str, address: str) -> str:
 SEEN = (
     "UPDATE web_session s SET seen_at = now() FROM person p WHERE s.digest = %s AND p.login = s.person"
     " AND s.ended_at IS NULL AND p.disabled_at IS NULL AND s.seen_at > now() - interval '" + IDLE + "'"
-    " AND s.began_at > now() - interval '" + WHOLE + "' RETURNING p.login, p.name, roles_now(p), s.began_at"
+    " AND s.began_at > now() - interval '" + WHOLE + "' RETURNING p.login, p.name, roles_now(p), s.began_at, s.way"
 )
 LOOKED = SEEN.replace("seen_at = now()", "seen_at = s.seen_at", 1)
 
@@ -182,7 +184,7 @@ LOOKED = SEEN.replace("seen_at = now()", "seen_at = s.seen_at", 1)
 def session(conn: psycopg.Connection, word: str, *, seen: bool = True) -> Session | None:
     """The session of a browser's word, while it lasts; `seen` renews it, which a page's own stream does not."""
     row = conn.execute(SEEN if seen else LOOKED, (digest(word),)).fetchone()
-    return Session(Person(row[0], row[1], tuple(row[2])), row[3]) if row else None
+    return Session(Person(row[0], row[1], tuple(row[2])), *row[3:]) if row else None
 
 
 def end_session(conn: psycopg.Connection, word: str) -> None:

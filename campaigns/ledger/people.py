@@ -45,7 +45,10 @@ EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9
 
 
 def set_email(conn: psycopg.Connection, login: str, email: str, by: str) -> None:
-    """Where a person gets letters; "" takes the address away. Raises Problem."""
+    """Where a person gets letters; "" takes the address away. Raises Problem.
+
+    The province's account that was found by the old address is this person's no more.
+    """
     address = email.strip().lower()
     if address and not (EMAIL.fullmatch(address) and len(address) <= 254):  # noqa: PLR2004 - RFC 5321
         raise Problem("{email} is no e-mail address: write it as name@example.vn", email=repr(email[:60]))
@@ -54,6 +57,7 @@ def set_email(conn: psycopg.Connection, login: str, email: str, by: str) -> None
     made = conn.execute("UPDATE person SET email = %s WHERE login = %s RETURNING login", (address or None, login))
     if made.fetchone() is None:
         raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
+    conn.execute("UPDATE province_subject SET ended_at = now() WHERE person = %s AND ended_at IS NULL", (login,))
     record(conn, by, "person.email", login, email=address)
 
 

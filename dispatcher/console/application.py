@@ -38,6 +38,7 @@ from dispatcher.console import (
     persons,
     planning,
     proposing,
+    provincial,
     routing,
     signing,
     steering,
@@ -69,6 +70,7 @@ from dispatcher.console.call import (
 )
 from dispatcher.console.pages import show, static, theme_and_language
 from dispatcher.console.snapshots import Snapshots
+from dispatcher.province import Province
 from dispatcher.words import LANGUAGES, speak
 from workers.house import House
 
@@ -88,6 +90,8 @@ RULES = (
     Rule("POST", "/console/look", EVERYBODY, theme_and_language),
     Rule("GET", "/console/sign-in", EVERYBODY, signing.sign_in_page),
     Rule("POST", "/console/sign-in", EVERYBODY, signing.sign_in),
+    Rule("GET", "/console/sign-in/province", EVERYBODY, provincial.leave),
+    Rule("GET", provincial.BACK, EVERYBODY, provincial.come_back),
     Rule("GET", "/console/invitation/{word}", EVERYBODY, signing.invitation_page),
     Rule("POST", "/console/invitation/{word}", EVERYBODY, signing.accept_invitation),
     Rule("GET", "/console", SIGNED_IN, desk.home),
@@ -198,7 +202,7 @@ def open_console(
     console = Starlette(routes=routes, exception_handlers={404: _nowhere, 405: _nowhere})
     console.state.house, console.state.rehearsal = house, rehearsal
     console.state.turned = turned or {}
-    console.state.snapshots = Snapshots(house)
+    console.state.snapshots, console.state.province = Snapshots(house), Province(house.settings)
     console.state.imports = asyncio.Semaphore(1)
     return console
 

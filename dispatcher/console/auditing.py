@@ -44,6 +44,7 @@ ACTS = {
     "route.lift": "opened an account again", "account.rate": "set the rate of an account",
     "account.hours": "set the hours of an account", "account.maintenance": "entered a carrier's maintenance",
     "account.maintenance-off": "called a carrier's maintenance off",
+    "console.province": "signed in with the province's account for the first time",
     "person.email": "set the address of", "person.close": "closed the account of",
     "person.open": "opened the account of",
     "deputy.name": "named a deputy", "deputy.withdraw": "withdrew a deputy",

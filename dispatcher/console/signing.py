@@ -15,6 +15,7 @@ from dispatcher.auth import NotAllowed, TooManyTries
 from dispatcher.console import codes
 from dispatcher.console.call import COOKIE, Call, to, with_session
 from dispatcher.console.pages import local, own_path, show
+from dispatcher.province import configured
 from workers.house import House
 
 PURPOSE = "authenticator"
@@ -26,7 +27,8 @@ def sign_in_page(call: Call) -> Response:
     """The form; whoever is signed in goes on to where the link led, or home."""
     if call.person is not None:
         return to(own_path(call.request.query_params.get("next", "")))
-    return show(call, "sign_in.html", next=call.request.query_params.get("next", ""), login="", wrong="")
+    return show(call, "sign_in.html", next=call.request.query_params.get("next", ""), login="", wrong="",
+                province=configured(call.house.settings))  # fmt: skip
 
 
 def sign_in(call: Call) -> Response:
@@ -37,7 +39,7 @@ def sign_in(call: Call) -> Response:
     except Problem as problem:
         status = 429 if isinstance(problem, TooManyTries) else 422
         return show(call, "sign_in.html", status, next=call.form.get("next", ""), login=login,
-                    wrong=call.words.problem(problem))  # fmt: skip
+                    wrong=call.words.problem(problem), province=configured(call.house.settings))  # fmt: skip
     return with_session(to(own_path(call.form.get("next", ""))), word)
 
 
@@ -162,7 +164,7 @@ def new_authenticator(call: Call) -> Response:
 def _stale(call: Call, conn: psycopg.Connection) -> str:
     """A first authenticator is set up by whoever has just shown the password: a browser left open is not enough."""
     found = logins.session(conn, call.word)
-    if found is not None and datetime.now(UTC) - found.began_at < FRESH:
+    if found is not None and found.way == "password" and datetime.now(UTC) - found.began_at < FRESH:
         return ""
     return call.words.say("sign out and in again first: an authenticator is set up right after the password was shown")
 

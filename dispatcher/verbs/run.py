@@ -148,7 +148,7 @@ def _write_logs(settings: Settings) -> None:
 @app.command("simulate", cls=Verb, help="one simulated carrier in this process, until told to stop")
 def simulate(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="smpp, esms or twilio")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="smpp, esms, twilio or province")],
     truth: Annotated[
         Path | None,
         typer.Option(

@@ -19,6 +19,7 @@ KINDS: Final[dict[str, str]] = {
     "esms": "providers.simulator.esms:serve",
     "described": "providers.simulator.described:serve",
     "twilio": "providers.simulator.twilio:serve",
+    "province": "providers.simulator.province:serve",  # no carrier: the accounts of the province
 }
 
 

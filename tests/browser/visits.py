@@ -137,6 +137,8 @@ NO_PAGES = {
     "/console/lists/{audience}/verdicts.csv",
     f"{WAVE}/live",
     f"{WAVE}/report.docx",
+    "/console/sign-in/province",  # sends on to the issuer, and back from it
+    "/console/sign-in/province/back",
 }
 
 

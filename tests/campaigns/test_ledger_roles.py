@@ -19,7 +19,7 @@ KEPT = (
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
     "account_trial", "trial_number", "draft", "draft_version", "draft_event",
-    "approval_letter",
+    "approval_letter", "province_subject", "province_proof",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -83,6 +83,8 @@ FIXED = {  # columns that nobody but the owner changes
         "drafted_at",
     ),
     "order_approval": ("order_id", "plan_hash", "person", "at", "stands_for"),
+    "province_subject": ("issuer", "subject", "person", "at"),
+    "province_proof": ("digest", "at"),
     "approval_letter": ("wave", "plan_hash", "person", "outlet"),
     "deputy": ("principal", "person", "since", "until", "reason", "named_at"),
     "order_event": ("order_id", "at", "person", "act", "state", "evidence", "details"),
@@ -104,7 +106,7 @@ FIXED = {  # columns that nobody but the owner changes
     "password": ("person", "hash", "at"),
     "authenticator": ("person", "sealed", "at"),
     "sign_in": ("at", "person", "address", "what", "passed"),
-    "web_session": ("digest", "person", "address", "began_at"),
+    "web_session": ("digest", "person", "address", "began_at", "way"),
 }  # fmt: skip
 
 OTHER = {

@@ -117,6 +117,7 @@ ACTS_AT_ONCE = {"/console/sign-out", "/console/me/authenticator", "/console/stop
 """They need no more than a click: asked as each role, they would do it. Their roles are read instead."""
 OPEN = {
     "GET /", "GET /console/static/{name}", "POST /console/look", "GET /console/sign-in", "POST /console/sign-in",
+    "GET /console/sign-in/province", "GET /console/sign-in/province/back",
     "GET /console/invitation/{word}", "POST /console/invitation/{word}",
 }  # fmt: skip
 
