@@ -8,6 +8,7 @@ from campaigns.ledger import accounts, people, trials
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent, Problem
 from dispatcher.console.call import Call, to
+from dispatcher.console.carrying import plain
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 from dispatcher.trialing import planned_trials, waiting_trials, why
@@ -20,7 +21,7 @@ def accounts_page(call: Call) -> Response:
     """Every account, live or in trial."""
     with call.house.begin() as conn:
         found, stays = accounts.standing(conn), trials.current(conn)
-    return show(call, "accounts.html", found=found, trials={each.account: each for each in stays})
+    return show(call, "accounts.html", found=found, plain=plain, trials={each.account: each for each in stays})
 
 
 def account_page(call: Call) -> Response:

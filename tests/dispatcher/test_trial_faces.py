@@ -110,6 +110,8 @@ def test_the_pages_show_a_trial_and_let_two_persons_end_it(site: Site, planned: 
         assert "<b>thử</b>" not in page
         told = approver.get(f"/console/waves/{wave.id}/approve").body.decode()
         assert f"chỉ 0 người trong danh sách cho phép sẽ nhận, {wave.n} người khác chờ" in told
+        for bench in ("/console/carriers", f"/console/carriers/{ACCOUNT}"):
+            assert "tập dượt: chỉ danh sách cho phép" in operator.get(bench).body.decode()
         assert operator.post(f"{place}/live", reason="xong", code="000000").status == 422
         assert operator.post(f"{place}/live", reason="", code=operator.code()).status == 409
         assert operator.post(f"{place}/live", reason="máy thử nhận đủ", code=operator.code()).status == 303
