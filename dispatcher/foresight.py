@@ -14,6 +14,7 @@ from campaigns.ledger import waves
 from campaigns.ledger.people import Person
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
+from campaigns.schedule import Window
 from campaigns.terms import Problem
 from dispatcher import standards
 from workers.house import House
@@ -24,7 +25,7 @@ def of_wave(house: House, wave: Wave, choice: str, now: datetime | None = None) 
 
     None when an account of the plan is no longer configured. Counts each message once, at the licensed pace.
     """
-    window, accounts = wave.plan["window"], wave.plan["accounts"]
+    accounts = wave.plan["accounts"]
     if not {*accounts.values()} <= house.accounts.keys():
         return None
     billed, prices = _billed(house, wave, wave.plan["texts"][choice]), prices_of(house, wave)
@@ -33,9 +34,14 @@ def of_wave(house: House, wave: Wave, choice: str, now: datetime | None = None) 
              house.accounts[accounts[carrier]].licence)
         for carrier, n in wave.plan["audience"]["by_carrier"].items()
     ]  # fmt: skip
-    spans = schedule.between(wave.opens_at, wave.closes_at, time.fromisoformat(window["day_opens"]),
-                             time.fromisoformat(window["day_closes"]))  # fmt: skip
-    return forecast(lanes, spans, (now or datetime.now(UTC)) + timedelta(seconds=wave.plan["cool_down"]))
+    return forecast(lanes, hours_of(wave), (now or datetime.now(UTC)) + timedelta(seconds=wave.plan["cool_down"]))
+
+
+def hours_of(wave: Wave) -> tuple[Window, ...]:
+    """The windows of a planned wave, one a day."""
+    window = wave.plan["window"]
+    return schedule.between(wave.opens_at, wave.closes_at, time.fromisoformat(window["day_opens"]),
+                            time.fromisoformat(window["day_closes"]))  # fmt: skip
 
 
 def of_draft(house: House, draft: Draft, by_carrier: Mapping[str, int], now: datetime | None = None) -> Forecast:

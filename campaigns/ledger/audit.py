@@ -45,33 +45,39 @@ class Wanted:
     until: datetime | None = None  # the first instant that does not belong to it
 
 
-FILTER = """
-WHERE (%(person)s = '' OR person = %(person)s) AND (%(act)s = '' OR starts_with(act, %(act)s))
-    AND (%(subject)s = '' OR subject = %(subject)s) AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
-"""
+CLAUSES = {
+    "person": "person = %(person)s", "act": "starts_with(act, %(act)s)", "subject": "subject = %(subject)s",
+    "since": "at >= %(since)s", "until": "at < %(until)s",
+}  # fmt: skip
+"""What is asked for becomes a clause, so that an index can answer it."""
+
+
+def _filter(wanted: Wanted, *more: str) -> str:
+    given = [clause for name, clause in CLAUSES.items() if getattr(wanted, name)]
+    return " AND ".join(["WHERE true", *given, *more])
+
+
+def newest_first(wanted: Wanted, *, older: bool) -> str:
+    """The query of `entries`; `older`: only those before an entry."""
+    rows = _filter(wanted, *(["id < %(before)s"] if older else []))
+    return f"SELECT {COLUMNS} FROM audit {rows} ORDER BY id DESC LIMIT %(most)s"
 
 
 def entries(conn: psycopg.Connection, wanted: Wanted, *, most: int, before: int = 0) -> list[Entry]:
-    """The newest entries, or those older than the entry `before`; read along the primary key."""
-    rows = conn.execute(
-        f"SELECT {COLUMNS} FROM audit {FILTER} AND (%(before)s = 0 OR id < %(before)s) ORDER BY id DESC LIMIT %(most)s",
-        asdict(wanted) | {"before": before, "most": most},
-    )
-    return [Entry(*row) for row in rows]
+    """The newest entries, or those older than the entry `before`; by the index of what is asked for, else by key."""
+    given = asdict(wanted) | {"before": before, "most": most}
+    return [Entry(*row) for row in conn.execute(newest_first(wanted, older=before > 0), given)]
 
 
 def count(conn: psycopg.Connection, wanted: Wanted) -> int:
     """How many there are."""
-    row = conn.execute(f"SELECT count(*) FROM audit {FILTER}", asdict(wanted)).fetchone()
+    row = conn.execute(f"SELECT count(*) FROM audit {_filter(wanted)}", asdict(wanted)).fetchone()
     return int(row[0]) if row else 0
-
-
-EXPORT = f"COPY (SELECT {COLUMNS} FROM audit {FILTER} ORDER BY id) TO STDOUT (FORMAT csv, HEADER)"
 
 
 def lines(conn: psycopg.Connection, wanted: Wanted) -> Iterator[bytes]:
     """CSV: id, at, person, act, subject, details; oldest first."""
-    with conn.cursor().copy(EXPORT, asdict(wanted)) as copy:
+    rows = f"SELECT {COLUMNS} FROM audit {_filter(wanted)} ORDER BY id"
+    with conn.cursor().copy(f"COPY ({rows}) TO STDOUT (FORMAT csv, HEADER)", asdict(wanted)) as copy:
         for data in copy:
             yield bytes(data)

@@ -11,15 +11,17 @@ import psycopg
 from starlette.responses import Response, StreamingResponse
 
 from campaigns.forecast import summed
-from campaigns.ledger import canaries, foreseen, letters, logins, people, waves
+from campaigns.ledger import canaries, foreseen, letters, logins, pace, people, waves
 from campaigns.ledger.waves import Wave
 from config.carriers import load_carriers
 from dispatcher.console import trials
 from dispatcher.console.call import Call
+from dispatcher.console.charting import chart
 from dispatcher.console.finding import CHIPS
 from dispatcher.console.following import REACHED, after
 from dispatcher.console.pages import HEADERS, clock, local, now, show
 from dispatcher.console.snapshots import BUCKETS, Row, Snapshot, Snapshots, bar
+from dispatcher.foresight import hours_of
 from dispatcher.going import why_paused
 from dispatcher.halting import WAVE
 from dispatcher.halting import told as told_of_stop
@@ -54,7 +56,7 @@ def page(call: Call, wrong: str = "", status: int = 200) -> Response:
     snap = snapshots_of(call).of(call.wave())
     wave = snap.wave
     with call.house.begin() as conn:
-        facts = {**_written(conn, wave), **_canary(call, conn, snap)}
+        facts = {**_written(conn, wave), **_canary(call, conn, snap), **_pace(call, conn, wave)}
     return show(
         call, "wave.html", status, wrong=wrong, snap=snap, wave=wave, told=told(call, snap), bar=bar,
         watched=watched(snap), tag=TAGS[wave.state], text=text_of(wave), carriers=_carriers(call),
@@ -84,6 +86,16 @@ def _canary(call: Call, conn: psycopg.Connection, snap: Snapshot) -> dict[str, A
     arrived = [named.get(each.carrier, (each.carrier,))[0] for each in snap.canary if each.state == "arrived"]
     return facts | {"seeds": canaries.phones(conn, snap.wave.id, call.house.keys(snap.wave.campaign)),
                     "said": canaries.said(conn, snap.wave.id), "right_for": arrived}  # fmt: skip
+
+
+def _pace(call: Call, conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
+    """Messages a minute: some hundred rows of the ledger, none of them a message."""
+    at = now()
+    slots = pace.slots(conn, wave.id) if wave.started_at else []
+    cap = _licence(call, wave) * 60 / int(text_of(wave)[1]["segments"])
+    over = wave.state in {"cancelled", "finished"}
+    return {"pace": chart(slots, hours_of(wave), cap, now=at, over=over), "drawn_at": at,
+            "as_table": call.request.query_params.get("bang") == "1"}  # fmt: skip
 
 
 def text_of(wave: Wave) -> tuple[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ KEPT = (
     "order_return_row", "order_code", "kept_file", "invitation", "password", "authenticator", "sign_in", "web_session",
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
     "account_trial", "trial_number", "draft", "draft_version", "draft_event",
-    "approval_letter", "province_subject", "province_proof",
+    "approval_letter", "province_subject", "province_proof", "wave_pace",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -71,6 +71,7 @@ FIXED = {  # columns that nobody but the owner changes
     "chunk": ("wave", "at"),
     "number_block": ("wave", "block", "nonce", "ciphertext"),
     "wave_count": ("wave", "carrier", "unit", "state"),
+    "wave_pace": ("wave", "at"),
     "wave_skip": ("wave", "message_no"),
     "inbox": ("account", "raw", "received_at", "events"),
     "journal": ("name", "imported_at", "windows", "uncertain", "proof"),
