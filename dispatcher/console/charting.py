@@ -117,9 +117,10 @@ def _top(most: float) -> int:
     """A round number above, which GRID parts divide into round ones."""
     unit = 1
     while True:
-        for each in (1, 2, 5):
-            if each * unit * GRID >= most:
-                return each * unit * GRID
+        for tenths in (10, 15, 20, 30, 40, 50, 60, 80):
+            space, odd = divmod(tenths * unit, 10)
+            if not odd and space * GRID >= most:
+                return space * GRID
         unit *= 10
 
 

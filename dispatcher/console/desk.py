@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from starlette.responses import Response
 
 from campaigns import segments
@@ -13,7 +15,8 @@ from campaigns.terms import Absent
 from dispatcher.console.board import duties
 from dispatcher.console.call import APPROVERS, STAFF, Call, to
 from dispatcher.console.pages import local, now, show
-from dispatcher.console.snapshots import Snapshots, bar
+from dispatcher.console.snapshots import Snapshot, Snapshots, bar
+from dispatcher.console.waving import begins_at, tag_of
 
 MOVING = ("running", "paused")
 SHOWN = frozenset({"asks", "approval", "test"})
@@ -31,11 +34,18 @@ def home(call: Call) -> Response:
         told = [each for each in alerts.latest(conn) if each.kind not in SHOWN]
     board = [duty for campaign in campaigns for duty in duties(campaign, _of(campaign.name, found), today)]
     snapshots: Snapshots = call.request.app.state.snapshots
-    moving = [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5]
+    moving = _moving(call, [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5])
     asking = [snapshots.of(wave.id) for wave in found if wave.asks]
     told_here = [(f"{local(each.began_at):%H:%M %d/%m}", sentence(each, call.words.language)) for each in told]
     return show(call, "home.html", board=board, moving=moving, asking=asking, bar=bar, today=today, campaigns=campaigns,
                 next=_next_act(call, found), alerts=told_here)  # fmt: skip
+
+
+def _moving(call: Call, snaps: list[Snapshot]) -> list[tuple[Snapshot, datetime | None, tuple[str, str]]]:
+    """Each with when it begins, and the tag of its state."""
+    with call.house.begin() as conn:
+        begins = [begins_at(snap, waves.approvals(conn, snap.wave), now()) for snap in snaps]
+    return [(snap, at, tag_of(snap, at)) for snap, at in zip(snaps, begins, strict=True)]
 
 
 def _of(campaign: str, found: list[Wave]) -> list[Wave]:

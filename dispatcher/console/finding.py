@@ -79,9 +79,8 @@ def search(call: Call) -> Response:
 
 
 def _messages(call: Call, conn: psycopg.Connection, number: int) -> list[Found]:
-    found = []
-    for wave in waves.all_waves(conn):
-        message = lives.of_number(conn, wave.id, call.house.keys(wave.campaign).number_hash(number))
-        if message is not None:
-            found.append(Found(wave, message, lives.life(conn, wave.id, message.no)))
-    return found
+    every = waves.all_waves(conn)
+    hashes = {name: call.house.keys(name).number_hash(number) for name in {wave.campaign for wave in every}}
+    found = lives.of_number(conn, {wave.id: hashes[wave.campaign] for wave in every})
+    return [Found(wave, found[wave.id], lives.life(conn, wave.id, found[wave.id].no))
+            for wave in every if wave.id in found]  # fmt: skip

@@ -56,6 +56,11 @@ class Row:
         return self.n["run"] + self.n["wait"]
 
     @property
+    def begun(self) -> bool:
+        """Whether anything has left."""
+        return self.total > self.n["wait"] + self.n["off"]
+
+    @property
     def left(self) -> timedelta | None:
         """Until the last has left at this speed; None while nothing moves."""
         if not self.speed or not self.open:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from campaigns.forecast import summed
 from campaigns.ledger import canaries, foreseen, letters, logins, pace, people, waves
-from campaigns.ledger.waves import Wave
+from campaigns.ledger.waves import Approval, Wave
 from config.carriers import load_carriers
 from dispatcher.console import trials
 from dispatcher.console.call import Call
@@ -57,13 +58,32 @@ def page(call: Call, wrong: str = "", status: int = 200) -> Response:
     wave = snap.wave
     with call.house.begin() as conn:
         facts = {**_written(conn, wave), **_canary(call, conn, snap), **_pace(call, conn, wave)}
+    begins = begins_at(snap, facts["approvals"], now())
     return show(
         call, "wave.html", status, wrong=wrong, snap=snap, wave=wave, told=told(call, snap), bar=bar,
-        watched=watched(snap), tag=TAGS[wave.state], text=text_of(wave), carriers=_carriers(call),
+        watched=watched(snap), tag=tag_of(snap, begins), begins=begins, text=text_of(wave), carriers=_carriers(call),
         licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(), summed=summed,
         reached=REACHED, trials=trials.notes(call, wave), opened=outlets.opened(call.house.settings),
         reason=why_paused(call.words, facts.pop("reason")), **facts,
     )  # fmt: skip
+
+
+def tag_of(snap: Snapshot, begins: datetime | None) -> tuple[str, str]:
+    """Colour and word of a wave's state; one that has not begun is not being sent, and is put off when it is paused."""
+    if begins:
+        return "off", "waits to begin"
+    put_off = snap.wave.state == "paused" and not snap.whole.begun
+    return ("warn", "put off") if put_off else TAGS[snap.wave.state]
+
+
+def begins_at(snap: Snapshot, approvals: Sequence[Approval], at: datetime) -> datetime | None:
+    """When a running wave of which nothing has left begins: cool, and its hours open; None: it may now."""
+    wave, given = snap.wave, sorted(each.at for each in approvals)
+    if wave.state != "running" or snap.whole.begun or len(given) < wave.approvals_due:
+        return None
+    cool = given[wave.approvals_due - 1] + timedelta(seconds=wave.plan["cool_down"])
+    first = next((max(cool, each.opens_at) for each in hours_of(wave) if each.closes_at > max(cool, at)), cool)
+    return first if first > at else None
 
 
 def _written(conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
@@ -132,7 +152,8 @@ def told(call: Call, snap: Snapshot) -> dict[str, str]:
 
 def watched(snap: Snapshot) -> str:
     """What a page cannot change by its figures alone: when it differs, the page is opened anew."""
-    return " ".join([snap.wave.state, *(f"{each.carrier}:{each.arrived}:{each.failed}:{each.word}"
+    begun = "begun" if snap.whole.begun else ""
+    return " ".join([snap.wave.state, begun, *(f"{each.carrier}:{each.arrived}:{each.failed}:{each.word}"
                                         for each in snap.canary)])  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaigns.ledger import logbook, people, reading
+from campaigns.ledger import lives, logbook, people, reading
 from campaigns.terms import Outcome
 from dispatcher.assemble import Site
-from tests.cluster import Planned, start
+from tests.cluster import CAMPAIGN, Planned, start
 from tests.console import Browser, signed_in
 from tests.serving import Served, serving
 from workers.house import House
@@ -122,3 +122,19 @@ def test_taking_the_record_out_needs_a_code_and_a_reason_and_is_recorded(house: 
     assert lines[0] == "id,at,person,act,subject,details"
     assert len(lines) == 2
     assert "lấy nhật ký ra tệp" in auditor.get("/console/audit?act=audit.").body.decode()
+
+
+def test_a_number_is_looked_up_in_many_waves_at_once(
+    house: House, planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three waves to the same people, asked in statements of two: each message is found, in no other wave one is."""
+    monkeypatch.setattr(lives, "TABLES", 2)
+    same = [planned(n=20, seed=93, batch_size=100 + at) for at in range(3)]
+    other = planned(n=20, seed=94)
+    with house.begin() as conn:
+        first = next(reading.messages(conn, same[0].id, house.keys(CAMPAIGN)))
+        digest = house.keys(CAMPAIGN).number_hash(first.number)
+        found = lives.of_number(conn, {wave.id: digest for wave in (*same, other)})
+        assert found.keys() == {wave.id for wave in same}
+        assert {each.carrier for each in found.values()} == {first.carrier}
+        assert lives.of_number(conn, {}) == {}
