@@ -5,7 +5,7 @@ A submission makes the definition and the plans by the acts that the command lin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -215,17 +215,15 @@ def withdraw(house: House, draft: int, version: int, person: people.Person, why:
         made = drafts.submission(conn, draft)
         for wave in drafts.withdrawable(conn, [int(each) for each in made.get("waves", ())]):
             waves.move(conn, wave, person.login, "cancel", why)
-        for order in _undecided_orders(conn, [int(each) for each in made.get("orders", ())]):
-            orders.move(conn, order, person.login, "cancel", words=why)
+        for order in made.get("orders", ()):
+            _take_back(conn, int(order), person, why)
         return drafts.move(conn, draft, version, DraftState.OPEN, person.login)
 
 
-def _undecided_orders(conn: psycopg.Connection, made: list[int]) -> Iterator[int]:
-    for each in made:
-        order = orders.get(conn, each)
-        if order.state is OrderState.CANCELLED:
-            continue
-        if order.state is not OrderState.DRAFTED or orders.approvers(conn, order):
-            raise Problem("{name} is decided already: pause or cancel it on its own page",
-                          name=order.plan.carrier_name)  # fmt: skip
-        yield each
+def _take_back(conn: psycopg.Connection, order: int, person: people.Person, why: str) -> None:
+    """Cancelled first, which holds it: an approval that came before is then seen, and none can come after."""
+    if orders.get(conn, order).state is OrderState.CANCELLED:
+        return
+    found = orders.move(conn, order, person.login, "cancel", words=why)
+    if orders.approvers(conn, found):
+        raise Problem("{name} is decided already: pause or cancel it on its own page", name=found.plan.carrier_name)

@@ -258,8 +258,12 @@ def test_orders_to_carriers_are_drafted_from_the_same_pages(officer: Browser, ho
     assert sorted(each.plan.carrier for each in found) == ["mobifone", "viettel"]
     assert {each.plan.text.text for each in found} == {list(drafting.variants(stored).values())[-1].text}
     assert from_json(stored.as_json()) == stored
-    page = officer.get(f"{path}/steps/review").body.decode()
-    assert "Viettel" in page
+    assert "Viettel" in officer.get(f"{path}/steps/review").body.decode()
+    with house.begin() as conn:
+        orders.approve(conn, found[0].id, APPROVER, plan_hash=found[0].plan_hash)
+    assert officer.post(f"{path}/withdraw", base=str(at(house, path).newest.version)).status == 409
+    with house.begin() as conn:
+        assert "cancelled" not in {orders.get(conn, each.id).state.value for each in found}
 
 
 def test_a_list_needs_the_letters_number_first(officer: Browser, house: House, tmp_path: Path) -> None:
