@@ -9,8 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from campaigns.ledger import engineers, lists, logins, orders, waves
-from dispatcher.console.application import RULES
+from campaigns.ledger import agreed, engineers, lists, logins, orders, waves
+from dispatcher import standards
+from dispatcher.console.application import RULES, SETTINGS
 from tests.browser.stage import AN, Stage
 from tests.cluster import CAMPAIGN
 
@@ -48,6 +49,11 @@ def _wrong_count(page: Page, _stage: Stage) -> None:
     page.get_by_label("Gõ lại số người").fill("1")
     page.get_by_label("Mã xác thực 6 số").fill("000000")
     page.get_by_role("button", name="Duyệt gửi cho").click()
+
+
+def _wrong_hotline(page: Page, _stage: Stage) -> None:
+    page.get_by_label("Số điện thoại").fill("+84111")
+    page.get_by_role("button", name="Gửi đề nghị thay đổi").click()
 
 
 def _no_list(page: Page, _stage: Stage) -> None:
@@ -128,6 +134,21 @@ VISITS: dict[str, tuple[Visit, ...]] = {
     ),
     "/console/audit": (Visit("audit", "/console/audit"),),
     "/console/stop": (Visit("stop", "/console/stop"),),
+    SETTINGS: (Visit("settings", SETTINGS),),
+    f"{SETTINGS}/hotlines": (
+        Visit("hotlines", f"{SETTINGS}/hotlines", "minh"),
+        Visit("hotlines-filled", f"{SETTINGS}/hotlines?number=111", "minh"),
+        Visit("hotlines-wrong", f"{SETTINGS}/hotlines", "minh", act=_wrong_hotline, status=422),
+    ),
+    f"{SETTINGS}/prices": (Visit("prices", f"{SETTINGS}/prices", "minh"),),
+    f"{SETTINGS}/changes/{{change}}": (Visit("change", f"{SETTINGS}/changes/{{change}}", "minh", whole=True),),
+    f"{SETTINGS}/hours": (Visit("hours", f"{SETTINGS}/hours"),),
+    f"{SETTINGS}/routes": (
+        Visit("routes", f"{SETTINGS}/routes"),
+        Visit("routes-tried", f"{SETTINGS}/routes?list={{audience}}"),
+    ),
+    f"{SETTINGS}/senders": (Visit("senders", f"{SETTINGS}/senders"),),
+    f"{SETTINGS}/limits": (Visit("limits", f"{SETTINGS}/limits"),),
     "/console/people": (Visit("people", "/console/people"),),
     "": (Visit("nowhere", "/console/none", status=404), Visit("forbidden", "/console/people", "an", status=403)),
 }
@@ -185,6 +206,8 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         engineers.tie(conn, "ky", ["sim-smpp"], "minh")
         word = logins.invite(conn, "ky", "minh")
         audience = lists.of_campaign(conn, CAMPAIGN)[-1].id
+        change = agreed.propose(conn, agreed.HOTLINE, "111", {"ended": True}, standards.today(), "thử", AN.login,
+                                standards.today())  # fmt: skip
     corrected = next(order for order in found if order.plan.carrier == "mobifone")
     return {
         "name": CAMPAIGN,
@@ -197,4 +220,5 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         "order": found[0].id,
         "corrected": corrected.id,
         "word": word,
+        "change": change,
     }
