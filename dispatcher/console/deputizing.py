@@ -51,6 +51,8 @@ def name(call: Call) -> Response:
 
 
 def _name(call: Call, conn: psycopg.Connection, first: date, last: date) -> None:
+    if not call.form.get("person"):
+        raise Problem("choose who stands in")
     deputies.name(conn, call.who, call.form.get("person", ""), first, last, call.form.get("reason", "")[:500])
 
 

@@ -90,6 +90,8 @@ def _section(path: str) -> str:
     """Which line of the menu a page belongs to."""
     if path.startswith(("/console/lists/", "/console/drafts")):
         return "/console/campaigns"
+    if path.startswith("/console/deputies"):
+        return "/console/approvals"
     if path.startswith("/console/waves/"):
         return "/console/approvals" if path.endswith("/approve") else "/console/campaigns"
     return next((place for place, *_ in reversed(MENU) if path == place or path.startswith(f"{place}/")), "")

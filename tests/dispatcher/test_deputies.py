@@ -78,7 +78,8 @@ def test_a_wrong_field_is_told_and_what_was_typed_stays(served: Served, house: H
     chief = browser(served, house, "approver")[1]
     officer_login = browser(served, house, "officer")[0]
     for changes, says in (({"last": "31/2/2024"}, "không phải ngày"), ({"last": "1/1/2099"}, "Tối đa"),
-                          ({"first": "2020-01-01"}, "từ hôm nay"), ({"person": "nobody"}, "")):  # fmt: skip
+                          ({"first": "2020-01-01"}, "từ hôm nay"),
+                          ({"person": ""}, "Chọn người"), ({"person": "nobody"}, "")):  # fmt: skip
         form = {"person": officer_login, "first": TODAY.isoformat(), "last": LAST.isoformat(), "reason": "họp giao ban",
                 "code": "000000"} | changes  # fmt: skip
         said = chief.post("/console/deputies", **form)
