@@ -2,8 +2,8 @@
 
     python docs/screens/take.py [part of a name]
 
-Needs the development requirements and Debian's chromium. A page is taken whole; states of a page that differ from it by
-a sentence or two are taken once, light, on a phone. 64 colours each, so that the folder stays small.
+Needs the development requirements and Debian's chromium. A picture ends after two screens of a phone; states of a page
+that differ from it by a sentence or two are taken once, light, on a phone. 32 colours each, so that the folder stays small.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ sys.path.insert(0, str(HERE.parents[1]))
 from tests.browser.stage import Stage, open_chromium, staged  # noqa: E402 - the tests are no installed package
 from tests.browser.visits import VISITS, Visit, places, visited  # noqa: E402 - as above
 
-COLOURS = 64
+COLOURS = 32
 SIZES = {1280: 900, 390: 844}
-TALLEST = 3000  # pixels; below it a page repeats itself
+TALLEST = 1500  # pixels of a picture: what two screens of a phone show
 REDUCE = """async ([data, most]) => {
   const image = new Image();
   image.src = "data:image/png;base64," + data;

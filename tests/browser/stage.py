@@ -53,7 +53,8 @@ def open_chromium(playwright: Playwright) -> Browser:
     if not CHROMIUM.exists():
         raise RuntimeError(f"{CHROMIUM} is missing: apt-get install chromium")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--lang=vi", *sandbox])
+    speaks = os.environ | {"LANGUAGE": "vi"}
+    return playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--lang=vi", *sandbox], env=speaks)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from campaigns.ledger import agreed, engineers, lists, logins, orders, waves
+from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, waves
+from dispatcher import drafts as drafting
 from dispatcher import standards
 from dispatcher.console.application import RULES, SETTINGS
 from tests.browser.stage import AN, Stage
@@ -61,6 +62,12 @@ def _no_list(page: Page, _stage: Stage) -> None:
     page.get_by_role("button", name="Đọc tệp").click()
 
 
+def _wrong_letter(page: Page, _stage: Stage) -> None:
+    page.locator("#date").fill("7/25/2024")
+    page.locator("#section").fill("năm")
+    page.get_by_role("button", name="Lưu và tiếp tục").click()
+
+
 def _new_authenticator(page: Page, _stage: Stage) -> None:
     page.get_by_role("button", name="Cài ứng dụng xác thực").click()
 
@@ -83,7 +90,7 @@ VISITS: dict[str, tuple[Visit, ...]] = {
     "/console": (
         Visit("home", "/console"),
         Visit("home-menu", "/console", act=_menu),
-        Visit("home-engineer", "/console", "ky", whole=True),
+        Visit("home-engineer", "/console", "ky"),
     ),
     "/console/me": (Visit("me", "/console/me"), Visit("me-new", "/console/me", "tay", _new_authenticator)),
     "/console/campaigns": (Visit("campaigns", "/console/campaigns"),),
@@ -97,13 +104,28 @@ VISITS: dict[str, tuple[Visit, ...]] = {
         Visit("plan-new", "/console/campaigns/{name}/plan"),
         Visit("plan", "/console/campaigns/{name}/plan?wave=2&list={audience}", whole=True),
     ),
+    "/console/drafts": (Visit("drafts", "/console/drafts"),),
+    "/console/drafts/{draft}/steps/{step}": (
+        Visit("draft-letter", "/console/drafts/{draft}/steps/letter"),
+        Visit("draft-text", "/console/drafts/{draft}/steps/text", whole=True),
+        Visit("draft-people", "/console/drafts/{draft}/steps/people"),
+        Visit("draft-schedule", "/console/drafts/{draft}/steps/schedule", whole=True),
+        Visit("draft-forecast", "/console/drafts/{draft}/steps/forecast"),
+        Visit("draft-review", "/console/drafts/{draft}/steps/review", whole=True),
+        Visit("draft-empty", "/console/drafts/{empty}/steps/letter"),
+        Visit("draft-wrong", "/console/drafts/{empty}/steps/letter", act=_wrong_letter, status=422),
+        Visit("draft-review-empty", "/console/drafts/{empty}/steps/review"),
+    ),
+    "/console/drafts/{draft}/versions": (Visit("draft-versions", "/console/drafts/{draft}/versions"),),
+    "/console/accounts": (Visit("accounts", "/console/accounts"),),
+    "/console/accounts/{account}": (Visit("account", "/console/accounts/sim-smpp"),),
     "/console/approvals": (Visit("approvals", "/console/approvals"),),
     WAVE: (
         Visit("wave-planned", "/console/waves/{planned}"),
         Visit("wave-running", "/console/waves/{running}", whole=True),
-        Visit("wave-paused", "/console/waves/{paused}", whole=True),
+        Visit("wave-paused", "/console/waves/{paused}"),
         Visit("wave-cancelled", "/console/waves/{cancelled}"),
-        Visit("wave-finished", "/console/waves/{finished}", whole=True),
+        Visit("wave-finished", "/console/waves/{finished}"),
     ),
     f"{WAVE}/cancel": (Visit("cancel", "/console/waves/{paused}/cancel"),),
     f"{WAVE}/approve": (
@@ -130,7 +152,7 @@ VISITS: dict[str, tuple[Visit, ...]] = {
     ),
     "/console/messages": (
         Visit("messages-empty", "/console/messages"),
-        Visit("messages", "/console/messages", act=_search, whole=True),
+        Visit("messages", "/console/messages", act=_search),
     ),
     "/console/audit": (Visit("audit", "/console/audit"),),
     "/console/stop": (Visit("stop", "/console/stop"),),
@@ -154,6 +176,7 @@ VISITS: dict[str, tuple[Visit, ...]] = {
 }
 NO_PAGES = {
     "/",  # sends on to the console
+    "/console/drafts/{draft}",  # sends on to the draft's first open step
     "/console/static/{name}",
     "/console/lists/{audience}/verdicts.csv",
     f"{WAVE}/live",
@@ -197,6 +220,7 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
     paused = stage.start(stage.plan(folder, "Thuê bao huyện Sìn Hồ", n=1200, seed=902))
     running = stage.start(stage.plan(folder, "Thuê bao thành phố và các huyện", n=20_000, seed=903))
     cancelled = stage.start(stage.plan(folder, "Thuê bao huyện Phong Thổ", n=300, seed=904))
+    draft, empty = drafting.begin(stage.house, AN, CAMPAIGN), drafting.begin(stage.house, AN)
     planned = stage.plan(folder, "Thuê bao huyện Tam Đường", n=700, seed=901)
     with stage.house.begin() as conn:
         waves.move(conn, paused.id, AN.login, "pause", "Xem lại nội dung với nhà mạng")
@@ -208,9 +232,12 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         audience = lists.of_campaign(conn, CAMPAIGN)[-1].id
         change = agreed.propose(conn, agreed.HOTLINE, "111", {"ended": True}, standards.today(), "thử", AN.login,
                                 standards.today())  # fmt: skip
+        drafts.save(conn, draft.id, draft.newest.version, "people", {"audience": str(audience)}, AN.login)
     corrected = next(order for order in found if order.plan.carrier == "mobifone")
     return {
         "name": CAMPAIGN,
+        "draft": draft.id,
+        "empty": empty.id,
         "planned": planned.id,
         "running": running.id,
         "paused": paused.id,
