@@ -3,7 +3,7 @@
     python docs/screens/take.py [part of a name]
 
 Needs the development requirements and Debian's chromium. A picture ends after two screens of a phone; states of a page
-that differ from it by a sentence or two are taken once, light, on a phone. 32 colours each, so that the folder stays small.
+that differ from it by a sentence or two are taken once, light, on a phone. 32 colours each: the folder stays small.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = open_chromium(playwright)
         with staged(Path(folder) / "data") as stage:
+            for old in () if sys.argv[1:] else HERE.glob("console-*.png"):
+                old.unlink()
             take(browser, stage, places(stage, Path(folder)), "".join(sys.argv[1:2]))
         browser.close()
 

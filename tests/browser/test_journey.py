@@ -184,8 +184,13 @@ def _pause(page: Page) -> str:
     told = page.locator(".note", has_text="Dừng sau").inner_text()
     assert re.search(r"Dừng sau \d+,\d giây", told)
     assert re.search(r"[\d.]+ bản tin còn trên đường, [\d.]+ bản tin chưa gửi", told)
-    page.wait_for_timeout(1_500)  # what was on the way settles
+    for _ in range(60):  # what was on the way settles; what carriers would not take now waits again
+        page.wait_for_timeout(1_000)
+        page.goto(page.url)
+        if not _number(page.locator('[data-told="all.run"]').inner_text()):
+            break
     waiting = page.locator('[data-told="all.wait"]').inner_text()
+    page.wait_for_timeout(2_000)
     page.goto(page.url)
     assert page.locator('[data-told="all.wait"]').inner_text() == waiting
     return waiting
