@@ -119,6 +119,8 @@ def _choose_people(page: Page, file: Path, n: int) -> None:
     _look_at_verdicts(page, file, n)
     page.go_back()
     page.locator("#sender").fill("LAICHAU-SIM")
+    for fold in page.locator("details:not([open]):has(select[id^=route-of]) > summary").all():
+        fold.click()
     for route in page.locator("select[id^=route-of]").all():
         accounts = route.locator("option").evaluate_all("all => all.map((each) => each.value)")
         route.select_option(next(each for each in accounts if each.startswith("sim-")))
