@@ -2,7 +2,7 @@
 
     python docs/screens/take.py [part of a name]
 
-Needs the development requirements and Debian's chromium. A picture ends after two screens of a phone; states of a page
+Needs the development requirements and Debian's chromium. A picture ends after one screen; states of a page
 that differ from it by a sentence or two are taken once, light, on a phone. 32 colours each: the folder stays small.
 """
 
@@ -25,7 +25,7 @@ from tests.browser.visits import VISITS, Visit, places, visited  # noqa: E402 - 
 
 COLOURS = 32
 SIZES = {1280: 900, 390: 844}
-TALLEST = 1500  # pixels of a picture: what two screens of a phone show
+TALLEST = 900  # pixels of a picture: one screen
 REDUCE = """async ([data, most]) => {
   const image = new Image();
   image.src = "data:image/png;base64," + data;
