@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from benchmarks import smpp_job
 from campaigns.ledger import (
+    alerts,
     counts,
     figures,
     fold,
@@ -66,6 +67,12 @@ FROM {log} l WHERE l.kind = 'answer' AND l.outcome = 5 AND l.idx %% 10 <> 9
 CHUNKS = """
 INSERT INTO chunk (id, wave) OVERRIDING SYSTEM VALUE SELECT DISTINCT chunk, %(wave)s FROM {log} ORDER BY 1
 ON CONFLICT DO NOTHING
+"""
+
+# A window was taken before its first answer.
+AFTER = """
+UPDATE send_window w SET after_chunk = l.first - 1
+FROM (SELECT "window", min(chunk) AS first FROM {log} GROUP BY "window") l WHERE l."window" = w.id
 """
 
 
@@ -131,6 +138,7 @@ def _send(place: Filled) -> None:
             last = conn.execute(f"SELECT coalesce(max(chunk), 0) FROM {names['log']}").fetchone()
             place.lines += conn.execute(fill.format(**names), facts | {"base": last[0] if last else 0}).rowcount
         conn.execute(CHUNKS.format(**names), facts)
+        conn.execute(AFTER.format(**names))
         conn.execute("SELECT setval(pg_get_serial_sequence('chunk', 'id'), (SELECT max(id) FROM chunk))")
 
 
@@ -250,6 +258,7 @@ def _reading(place: Filled) -> list[tuple[str, Callable[[Any], Any], bool]]:
         return lambda conn: [None for _ in rows(conn)].clear()
 
     return [
+        ("alerts", lambda conn: alerts.now(conn, [ACCOUNT]), False),
         ("cancel the rest", _cancel(place), True),
         ("report: counts against messages", lambda conn: figures.verify_counts(conn, wave), True),
         ("report: figures", lambda conn: figures.wave_figures(conn, wave.id, {}), True),

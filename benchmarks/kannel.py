@@ -38,7 +38,7 @@ from config.servers import Servers
 TEXT = Path(__file__).parents[1] / "campaigns" / "definitions" / "20-BCD-2024" / "text.txt"
 PATIENCE = 600.0  # seconds one job may take
 VERSION = "1.4.5"
-JOBS = ("ceiling", "memory", "sink", "pgsql", "chained", "ours")
+JOBS = ("ceiling", "memory", "sink", "pgsql", "one", "chained", "ours")
 
 
 def require() -> None:
@@ -134,9 +134,10 @@ def ratios(figures: dict[str, Figure]) -> dict[str, float]:
         return found
     found["messages_per_second_memory"] = mine.rate / max(each.rate for each in memory)
     found["cpu_memory"] = min(each.cost for each in memory) / mine.cost
-    if "pgsql" in figures:
-        found["messages_per_second_pgsql"] = mine.rate / figures["pgsql"].rate
-        found["cpu_pgsql"] = figures["pgsql"].cost / mine.cost
+    for key, name in (("pgsql", "pgsql"), ("one", "pgsql_one_bind")):
+        if key in figures:
+            found[f"messages_per_second_{name}"] = mine.rate / figures[key].rate
+            found[f"cpu_{name}"] = figures[key].cost / mine.cost
     return found
 
 
@@ -145,11 +146,13 @@ def compare(folder: Path, wanted: argparse.Namespace, servers: Servers) -> dict[
     text = TEXT.read_text(encoding="utf-8").strip()
     n = wanted.messages
     few, stored = wanted.pgsql, Manner("Kannel, receipts in PostgreSQL", pgsql=True, binds=PGSQL_BINDS)
+    one = Manner("Kannel, in PostgreSQL, one bind", pgsql=True)
     jobs: dict[str, Callable[[], Figure]] = {
         "ceiling": lambda: ceiling.measure(folder / "ceiling", wanted.ours, text),
         "memory": lambda: job(folder / "memory", n, Manner("Kannel, receipts in memory"), None),
         "sink": lambda: job(folder / "sink", few, Manner("Kannel, in memory, to a dlr-url", sink=True), None),
         "pgsql": lambda: job(folder / "pgsql", few, stored, servers),
+        "one": lambda: job(folder / "one", few, one, servers),
         "chained": lambda: job(folder / "chained", few, Manner("Kannel, in memory, chained", octets=140), None),
         "ours": lambda: ours(folder / "ours", wanted.ours),
     }

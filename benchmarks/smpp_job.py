@@ -1,9 +1,12 @@
 """The whole SMPP job: messages/s from the start to the last folded receipt, CPU by process, memory, age of chunks.
 
-    python benchmarks/smpp_job.py [--recipients 200000] [--json]
+    python benchmarks/smpp_job.py [--recipients 200000] [--controls] [--workers 1] [--json]
 
 An installation of its own with the processes, settings and faults of `make demo`, but one SMPP account carries all and
-its licence is out of the way. Reading the list and planning come before, and are printed apart.
+its licence is out of the way. Reading the list and planning come before, and are printed apart. With --controls the
+wave also has ceilings in three units for itself and the day and is paced for a hotline, and the account has hours and
+maintenance of its own; none of it is ever reached, so that what it costs is what is measured. --workers 2 share the
+licence.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +32,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from campaigns.ledger import audiences, counts, people, plans, registry, waves
+from campaigns.ledger import audiences, budgets, calls, counts, hours, people, plans, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
 from campaigns.terms import State
@@ -36,6 +41,7 @@ from config.settings import Settings, load
 from dispatcher import acts, assemble, crew, truths
 from dispatcher.assemble import Site
 from providers.simulator.faults import Faults
+from workers import pool
 from workers.house import House
 
 ACCOUNT = "sim-smpp"
@@ -45,14 +51,21 @@ PATIENCE = 15.0  # seconds without news
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def measure(recipients: int, folder: Path, faults: Faults = FAULTS) -> dict[str, Any]:
+MUCH = 2_000_000_000
+CEILINGS = dict.fromkeys(budgets.SCOPES, dict.fromkeys(budgets.UNITS, 1_000 * MUCH))
+CALLS = calls.planned(MUCH, 100_000)
+
+
+def measure(
+    recipients: int, folder: Path, faults: Faults = FAULTS, *, controls: bool = False, workers: int = 1
+) -> dict[str, Any]:
     """Run one job in an empty folder; its figures."""
     settings = _settings(folder)
     with assemble.site(settings, rehearsal=True, start=True) as site:
         (settings.data / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
         hands = crew.Crew(settings.data / "log")
         try:
-            return _Job(site, hands, recipients, faults).run()
+            return _Job(site, hands, recipients, faults, controls, workers).run()
         finally:
             hands.stop(last=("sim-",))
 
@@ -81,6 +94,8 @@ class _Job:
     crew: crew.Crew
     recipients: int
     faults: Faults
+    controls: bool = False
+    workers: int = 1
     ages: list[float] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
@@ -91,7 +106,11 @@ class _Job:
         planned = time.monotonic() - began
         self.site = crew.start_simulators(self.crew, self.site, truth, self.faults)
         crew.start_work(self.crew, self.site)
+        for n in range(2, self.workers + 1):
+            self.crew.start(f"{crew.WORK}{ACCOUNT}-{n}", lambda: pool.run(assemble.house(self.site), ACCOUNT))
         house = assemble.house(self.site)
+        if self.controls:
+            self._control(house)
         with house.begin() as conn:
             wave = waves.all_waves(conn)[0]
         with self._watched():
@@ -99,6 +118,14 @@ class _Job:
             seconds = self._send(house, wave)
             used = {name: at_end - before.get(name, 0.0) for name, at_end in sorted(_cpu(self.crew).items())}
         return self._figures(house, wave, (seconds, planned), used)
+
+    def _control(self, house: House) -> None:
+        """Hours and maintenance of the account."""
+        soon = datetime.now(UTC) + timedelta(1)
+        with house.begin() as conn:
+            for carrier in ("", "viettel"):
+                hours.set_hours(conn, ACCOUNT, (time_of_day(0), time_of_day(0)), "an", carrier)
+            hours.close_for(conn, ACCOUNT, soon, soon + timedelta(hours=1), "measured", "an")
 
     def _plan_apart(self) -> None:
         """Plan in a process of its own: workers are forked from this one and would inherit what planning held."""
@@ -126,7 +153,8 @@ class _Job:
             audience = audiences.create(conn, campaign.name, file.name, "an")
             for _ in acts.import_audience(house, conn, audience, file, campaign.name):
                 pass
-        draft = acts.draft_wave(house, campaign, version, 1, audience, rehearsal=True)
+        paced = {"budget": CEILINGS, "calls": CALLS} if self.controls else {}
+        draft = acts.draft_wave(house, campaign, version, 1, audience, rehearsal=True, **paced)  # type: ignore[arg-type]
         with house.begin() as conn:
             return plans.plan(conn, replace(draft, approvals_due=1), "an", house.keys(draft.campaign))
 
@@ -209,6 +237,7 @@ def _cpu(hands: crew.Crew) -> dict[str, float]:
         except OSError:
             continue
         name = "valkey" if "valkey" in name else name.removeprefix("work-") if name.startswith("work-") else name
+        name = re.sub(r"-\d$", "", name)
         name = {ACCOUNT: "sender" if pid in names and names[pid].startswith("work-") else "simulator"}.get(name, name)
         found[name] = found.get(name, 0.0) + sum(map(int, words[11:15])) / TICKS
     return found
@@ -218,10 +247,12 @@ def main() -> None:
     """Print one run."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     arguments.add_argument("--recipients", type=int, default=200_000)
+    arguments.add_argument("--controls", action="store_true", help="with what control offers beside the rate")
+    arguments.add_argument("--workers", type=int, default=1)
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(given.recipients, Path(folder))
+        figures = measure(given.recipients, Path(folder), controls=given.controls, workers=given.workers)
     if given.json:
         print(json.dumps(figures))
         return

@@ -58,6 +58,7 @@ class Heard:
     """What the caller heard."""
 
     times: list[float] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)  # perf_counter of each answer
     taken: list[int] = field(default_factory=list)  # positions of receipts answered 200
     refused: int = 0
     last: float = 0.0
@@ -93,7 +94,8 @@ def pour(port: int, requests: Sequence[bytes], rate: float, connections: int) ->
         for number, _ in poll.poll(0.001):
             line = lines[number]
             said = line.socket.recv(4096)
-            heard.times.append(clock() - line.at)
+            heard.at.append(clock())
+            heard.times.append(heard.at[-1] - line.at)
             if said.startswith(b"HTTP/1.1 200"):
                 heard.taken.append(line.position)
             else:
@@ -185,7 +187,7 @@ def make(house: House, wave: int, wanted: argparse.Namespace) -> Storm:
     known += dice.choices(known, k=repeats)
     known += [(reference(new_id(), 0, key), -1) for _ in range(strangers)]
     dice.shuffle(known)
-    return Storm([_request(ref, failed=failed(i)) for ref, i in known], [i for _, i in known])
+    return Storm([request(ref, failed=failed(i)) for ref, i in known], [i for _, i in known])
 
 
 def failed(index: int) -> bool:
@@ -193,7 +195,8 @@ def failed(index: int) -> bool:
     return index % UNDELIVERED_EVERY == 0
 
 
-def _request(ref: str, *, failed: bool) -> bytes:
+def request(ref: str, *, failed: bool) -> bytes:
+    """The call of one receipt."""
     query = QUERY.format(int(not failed), int(failed))
     return f"GET /cb/{ACCOUNT}/{ref}?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 

@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 IDLE = 0.05
 QUIET = 0.1
 """Seconds without a new chunk after which a wave is folded at once."""
-GATHER = 1.0
-"""Seconds that chunks of a busy wave may wait: a message's answer and its receipt then move it together."""
+GATHER = 1.2
+"""Seconds that answers of a busy wave may wait: a message's answer and its receipt then move it together."""
+SLICE = 0.3
+"""Seconds that receipts may wait, and of answers that are folded at a time."""
 SLOW_ROUND = 1.0
 """Seconds between looks at what changes rarely: dead journals, unknown receipts, finished waves."""
 
@@ -86,14 +88,15 @@ class Books:
         _try(lambda: self._settler.load(wait=False))
 
     def fold(self, *, gather: bool = False) -> int:
-        """Fold what is there; how many chunks. `gather`: leave alone what still grows and is young."""
+        """Fold what is there; how many chunks. `gather`: leave alone the young answers of what still grows."""
         with self._house.begin() as conn:
             waiting = fold.unfolded(conn)
         done = 0
-        for wave, chunks, oldest, newest in waiting:
-            if not gather or newest >= QUIET or oldest >= GATHER or chunks >= self._policy.chunks:
+        for each in waiting:
+            all_of_it = not gather or each.newest >= QUIET
+            if all_of_it or each.oldest >= GATHER or each.receipts >= SLICE:
                 with self._house.begin() as conn:
-                    done += fold.fold(conn, wave, self._policy)
+                    done += fold.fold(conn, each.wave, self._policy, 0.0 if all_of_it else GATHER - SLICE)
         return done
 
     def _fail_over(self) -> int:

@@ -32,12 +32,14 @@ class Unfolded(NamedTuple):
     chunks: int
     oldest: float  # seconds since the oldest of them came
     newest: float  # seconds since the newest of them came
+    receipts: float  # seconds since the oldest of them that holds receipts came; 0 where none does
 
 
 # Plan at 1 M messages: the index of unfolded chunks alone, a few dozen rows.
 UNFOLDED = """
 SELECT wave, count(*)::int, extract(epoch FROM clock_timestamp() - min(at))::float8,
-    extract(epoch FROM clock_timestamp() - max(at))::float8
+    extract(epoch FROM clock_timestamp() - max(at))::float8,
+    coalesce(extract(epoch FROM clock_timestamp() - min(at) FILTER (WHERE receipts)), 0)::float8
 FROM chunk WHERE NOT folded GROUP BY wave
 """
 
@@ -47,12 +49,15 @@ def unfolded(conn: psycopg.Connection) -> list[Unfolded]:
     return [Unfolded(*row) for row in conn.execute(UNFOLDED).fetchall()]
 
 
-def fold(conn: psycopg.Connection, wave: int, policy: Policy) -> int:
-    """Fold some chunks of a wave, in the caller's transaction; how many chunks."""
+def fold(conn: psycopg.Connection, wave: int, policy: Policy, young: float = 0.0) -> int:
+    """Fold some chunks of a wave, in the caller's transaction; how many chunks.
+
+    `young`: seconds; younger chunks of answers are left alone, those of receipts are not.
+    """
     row = conn.execute(
-        "SELECT chunks FROM fold(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "SELECT chunks FROM fold(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (wave, policy.chunks, policy.tries, policy.first, policy.slot, policy.most, list(policy.throttled_codes),
-         policy.throttled_tries, policy.throttled_first),
+         policy.throttled_tries, policy.throttled_first, young),
     ).fetchone()  # fmt: skip
     return int(row[0]) if row else 0
 

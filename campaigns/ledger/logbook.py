@@ -55,7 +55,7 @@ def _copy(wave: int) -> str:
     return f"COPY {log_table(wave)} ({columns}) FROM STDIN (DELIMITER ' ')"
 
 
-NEW_CHUNK = "INSERT INTO chunk (wave) VALUES (%s) RETURNING id"
+NEW_CHUNK = "INSERT INTO chunk (wave, receipts) VALUES (%s, %s) RETURNING id"
 CLOSE = "UPDATE send_window SET closed = now() WHERE id = ANY(%s) AND closed IS NULL"
 
 
@@ -65,7 +65,7 @@ async def append_async(
     """Write lines and close windows, in one transaction of its own."""
     async with conn.transaction():
         if lines or told:
-            cur = await conn.execute(NEW_CHUNK, (wave,))
+            cur = await conn.execute(NEW_CHUNK, (wave, False))
             row = await cur.fetchone()
             async with conn.cursor() as copier, copier.copy(_copy(wave)) as copy:
                 await copy.write(text_rows(row[0] if row else 0, lines, told))
@@ -75,7 +75,7 @@ async def append_async(
 
 def append_receipts(conn: psycopg.Connection, wave: int, told: Sequence[Told]) -> None:
     """Write plain receipts as one chunk, in the caller's transaction."""
-    row = conn.execute(NEW_CHUNK, (wave,)).fetchone()
+    row = conn.execute(NEW_CHUNK, (wave, True)).fetchone()
     with conn.cursor().copy(_copy(wave)) as copy:
         copy.write(text_rows(row[0] if row else 0, (), told, "receipt"))
 
@@ -83,7 +83,7 @@ def append_receipts(conn: psycopg.Connection, wave: int, told: Sequence[Told]) -
 def append(conn: psycopg.Connection, wave: int, lines: Sequence[Line], closed: Sequence[int] = ()) -> None:
     """Write lines and close windows, in the caller's transaction."""
     if lines:
-        row = conn.execute(NEW_CHUNK, (wave,)).fetchone()
+        row = conn.execute(NEW_CHUNK, (wave, lines[0][2] == "receipt")).fetchone()
         with conn.cursor().copy(_copy(wave)) as copy:
             copy.write(text_rows(row[0] if row else 0, lines))
     if closed:

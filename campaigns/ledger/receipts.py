@@ -120,7 +120,7 @@ WITH r AS MATERIALIZED (
     WHERE l.times = 1 AND w.account = %(account)s
         AND (r.number_hash = '\\x00000000000000000000000000000000' OR m.number_hash = r.number_hash){others}
 ), c AS (
-    INSERT INTO chunk (wave) SELECT %(wave)s WHERE EXISTS (SELECT FROM hit) RETURNING id
+    INSERT INTO chunk (wave, receipts) SELECT %(wave)s, true WHERE EXISTS (SELECT FROM hit) RETURNING id
 ), written AS (
     INSERT INTO {log} (chunk, "window", idx, kind, outcome, provider_code, provider_ref)
     SELECT c.id, hit."window", hit.idx, 'receipt', hit.outcome, left(hit.code, %(longest)s), left(hit.ref, %(longest)s)

@@ -40,12 +40,6 @@ def open_ids(conn: psycopg.Connection, journal: str) -> set[int]:
     return {int(row[0]) for row in rows}
 
 
-# Plan at 1 M rows: the window by primary key, some hundred chunks read whole; the log then by its chunk index.
-FIRST_CHUNK = """
-SELECT min(c.id) FROM chunk c JOIN send_window w ON w.id = %s AND c.at >= w.at - interval '1 hour' WHERE c.wave = %s
-"""
-
-
 def reopen_silent(conn: psycopg.Connection, journal: str) -> None:
     """Open again what a worker closed here after the database went back: its answers were in the newer one only."""
     closed = conn.execute(
@@ -70,15 +64,16 @@ def open_windows(conn: psycopg.Connection, ids: Collection[int]) -> list[OpenWin
 
 
 def _logged(conn: psycopg.Connection, wave: int, window: int) -> frozenset[int]:
-    """Indexes with a line: looked for from the first chunk on that can hold one, an hour for a clock set back.
+    """Indexes with a line, looked for from the first chunk on that can hold one.
 
     An index on the log's window would serve nobody else, and cost as much as half of the COPY of an answer.
     """
-    row = conn.execute(FIRST_CHUNK, (window, wave)).fetchone()
-    if row is None or row[0] is None:
-        return frozenset()
-    asked = f'SELECT idx FROM {log_table(wave)} WHERE chunk >= %s AND "window" = %s'
-    return frozenset(int(each[0]) for each in conn.execute(asked, (row[0], window)))
+    # Plan at 1 M rows: the window by primary key; of the log, by its chunk index, what came after the window.
+    asked = (
+        f'SELECT idx FROM {log_table(wave)} WHERE "window" = %(window)s'
+        " AND chunk > (SELECT after_chunk FROM send_window WHERE id = %(window)s)"
+    )
+    return frozenset(int(each[0]) for each in conn.execute(asked, {"window": window}))
 
 
 def journals_of_open_windows(conn: psycopg.Connection) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from typing import NamedTuple
 
 import psycopg
@@ -120,6 +121,26 @@ def test_a_fold_takes_no_more_chunks_than_it_may(owner: psycopg.Connection, runn
     policy = Policy(chunks=3, tries=TRIES, first=0.0, slot=YEAR)
     assert [fold.fold(owner, running.id, policy) for _ in range(4)] == [3, 3, 1, 0]
     assert running.id not in {each.wave for each in fold.unfolded(owner)}
+
+
+def test_young_answers_wait_for_their_receipts(owner: psycopg.Connection, running: Wave) -> None:
+    """A fold that leaves young answers alone takes receipts; what waited changes nothing when it comes, nor any sum."""
+    places = list(open_all(owner, running.id).values())
+    policy = Policy(chunks=40, tries=TRIES, first=0.0, slot=YEAR)
+    tell(owner, running.id, [(place, "answer", Outcome.ACCEPTED) for place in places])
+    tell(owner, running.id, [(places[0], "receipt", Outcome.DELIVERED)])
+    assert fold.fold(owner, running.id, policy, 60.0) == 1
+    (waits,) = [each for each in fold.unfolded(owner) if each.wave == running.id]
+    assert (waits.chunks, waits.receipts) == (1, 0.0)
+    assert Counter(state for state, _, _ in messages(owner, running.id).values()) == {
+        State.DELIVERED: 1, State.QUEUED: running.n - 1,
+    }  # fmt: skip
+    owner.execute("UPDATE chunk SET at = at - interval '61 s' WHERE wave = %s", (running.id,))
+    assert fold.fold(owner, running.id, policy, 60.0) == 1
+    assert Counter(state for state, _, _ in messages(owner, running.id).values()) == {
+        State.DELIVERED: 1, State.ACCEPTED: running.n - 1,
+    }  # fmt: skip
+    assert counted(owner, running.id) == grouped(owner, running.id)
 
 
 def test_evidence_of_another_wave_stays_there(owner: psycopg.Connection, started: Started) -> None:

@@ -8,9 +8,10 @@ import socket
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from campaigns.ledger import recovery
+from campaigns.ledger import logbook, recovery
 from campaigns.ledger.names import new_id
 from campaigns.ledger.waves import Wave
 from campaigns.ledger.windows import Batch, Intent
@@ -89,6 +90,21 @@ def test_each_index_ends_as_its_lines_say(house: House, wave: Wave) -> None:
         )
     assert (rows[State.ACCEPTED], rows[State.REFUSED], rows[State.UNCERTAIN]) == (1, 1, 4)
     assert sum(rows.values()) == 40
+
+
+def test_lines_are_looked_for_behind_their_window(house: House, wave: Wave) -> None:
+    """A window knows the newest chunk of its time: what a worker logged before it died is found in later ones only."""
+    dead = Dead(house)
+    with house.begin() as conn:
+        asked = "SELECT after_chunk, newest_chunk() FROM send_window WHERE id = %s"
+        assert len(set(conn.execute(asked, (dead.intent.id,)).fetchone() or (0, 1))) == 1
+        logbook.append(conn, wave.id, [(dead.intent.id, dead.intent.lo, "answer", ACCEPTED, "0x00", "id0")])
+        (left,) = recovery.open_windows(conn, [dead.intent.id])
+        assert left.logged == {dead.intent.lo}
+        conn.execute("SAVEPOINT before")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("SELECT setval('chunk_id_seq', 1)")
+        conn.execute("ROLLBACK TO before")
 
 
 def test_importing_twice_changes_nothing(house: House, wave: Wave) -> None:

@@ -21,8 +21,8 @@ DECLARE
 BEGIN
     chunks := 0; rows := 0; retries := 0;
     IF NOT pg_try_advisory_xact_lock(p_wave) THEN RETURN; END IF;   -- another folder is at this wave
-    -- past its hours or finished, nothing can be tried again: a late "not sent" expires
-    SELECT finished_at IS NOT NULL OR closes_at <= clock_timestamp() INTO over FROM wave WHERE id = p_wave;
+    -- past its hours or finished, nothing can be tried again: a late "not sent" expires; not of a wave that asks (0012)
+    SELECT finished_at IS NOT NULL OR closes_at <= clock_timestamp() AND NOT is_late(wave) INTO over FROM wave WHERE id = p_wave;
     FOR g IN EXECUTE format($q$
         WITH c AS (
             SELECT id, at FROM chunk WHERE wave = $1 AND NOT folded ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
