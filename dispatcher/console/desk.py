@@ -19,6 +19,7 @@ from dispatcher.console.snapshots import Snapshot, Snapshots, bar
 from dispatcher.console.waving import begins_at, tag_of
 
 MOVING = ("running", "paused")
+WAVES_A_PAGE, MOST_DIGITS = 50, 6
 SHOWN = frozenset({"asks", "approval", "test"})
 """Alerts that the home page has in a place of their own."""
 
@@ -82,10 +83,16 @@ def campaign_page(call: Call) -> Response:
         campaign, version = registry.get_campaign(conn, name)
         found = [wave for wave in waves.all_waves(conn) if wave.campaign == name]
         known = people.names(conn)
+    asked = call.request.query_params.get("page", "")
+    page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < MOST_DIGITS else 1
+    last = max(1, -(-len(found) // WAVES_A_PAGE))
+    page = min(max(1, page), last)
+    some = found[(page - 1) * WAVES_A_PAGE : page * WAVES_A_PAGE]
     texts = [(choice, one, segments.measure(one.text)) for choice, one in variants(campaign).items()]
     if not campaign.waves:
         raise Absent("there is no campaign {name}: load its definition first", name=name)
-    return show(call, "campaign.html", campaign=campaign, version=version, waves=found, texts=texts, people=known)
+    return show(call, "campaign.html", campaign=campaign, version=version, waves=some, texts=texts, people=known,
+                page=page, last=last)  # fmt: skip
 
 
 def approvals_page(call: Call) -> Response:

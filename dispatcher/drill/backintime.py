@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -44,6 +45,8 @@ def go_back(
     while marks.taken() < COPIED * wave.n:
         yield 0.05
     yield from _back_up(stage, file, marks)
+    if not file.exists():
+        return
     while marks.taken() < SET_BACK * wave.n:
         yield 0.05
     while not calm():
@@ -72,6 +75,8 @@ def _back_up(stage: Stage, file: Path, marks: Marks) -> Iterator[float]:
                     path.unlink(missing_ok=True)
                 backup.back_up(stage.site, file)
                 code = 0
+            except Exception as error:  # noqa: BLE001 - a server that died, most likely; told, then tried again
+                sys.stderr.write(f"a backup failed: {type(error).__name__}: {error}\n")
             finally:
                 os._exit(code)
         while not (ended := os.waitpid(pid, os.WNOHANG))[0]:

@@ -13,9 +13,9 @@ from tests.cluster import Planned, start
 from workers.house import House
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lines(site: Site) -> Iterator[dict[str, psycopg.Connection]]:
-    """One line of each role for all tests: a new one for each would cost a third of their time."""
+    """One line of each role for all tests of a file: a new one for each test would cost a third of their time."""
     found = {"owner": psycopg.connect(site.owner), "app": psycopg.connect(site.app)}
     yield found
     for line in found.values():

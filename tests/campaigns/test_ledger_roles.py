@@ -66,9 +66,10 @@ FIXED = {  # columns that nobody but the owner changes
     "route_stop": ("at", "account", "carrier", "wave", "scope", "code", "detail"),
     "send_window": (
         "id", "wave", "kind", "batch", "epoch", "lo", "hi", "skip", "account", "journal", "at",
+        "after_chunk",
     ),
     "retry_item": ("wave", "batch", "idx", "message_no", "attempt"),
-    "chunk": ("wave", "at"),
+    "chunk": ("wave", "at", "receipts"),
     "number_block": ("wave", "block", "nonce", "ciphertext"),
     "wave_count": ("wave", "carrier", "unit", "state"),
     "wave_pace": ("wave", "at"),

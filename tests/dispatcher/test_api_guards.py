@@ -35,6 +35,7 @@ from dispatcher.api import (
     orders,
     papers,
     texts,
+    trials,
     waves,
 )
 from dispatcher.api.application import PUBLIC, open_api
@@ -76,7 +77,9 @@ def _scopes(route: APIRoute) -> tuple[str, ...]:
 
 def _routes() -> list[tuple[str, str, tuple[str, ...]]]:
     """(method, path, scopes) of every route that has to do with campaigns."""
-    modules = (campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts, deputies)
+    modules = (
+        campaigns, letters, texts, audiences, exclusions, waves, orders, papers, control, alerts, deputies, trials,
+    )  # fmt: skip
     found = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     own = [("GET", "/metrics", ("read",))]  # Prometheus asks there; it bears a key like everybody
     assert metrics.router.routes
