@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +67,15 @@ def all_waves(conn: psycopg.Connection) -> list[Wave]:
         " ORDER BY planned_at DESC"
     )
     return [Wave(*row) for row in rows]
+
+
+def names(conn: psycopg.Connection, wanted: Sequence[int]) -> dict[int, str]:
+    """Wave -> its name and its list's, of those that there are: numbers of waves repeat, lists tell them apart."""
+    rows = conn.execute(
+        "SELECT w.id, w.name || ' · ' || a.name FROM wave w JOIN audience a ON a.id = w.audience WHERE w.id = ANY(%s)",
+        (list(wanted),),
+    )
+    return {int(wave): str(name) for wave, name in rows}
 
 
 def approve(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response, StreamingResponse
 
-from campaigns.ledger import audit, people
+from campaigns.ledger import audit, people, waves
 from campaigns.ledger.audit import Entry, Wanted
 from campaigns.terms import Problem
 from dispatcher.console.call import Call
@@ -17,6 +17,10 @@ from dispatcher.console.pages import HEADERS, ZONE, show
 from dispatcher.console.signing import check_code
 
 ROWS = 50
+GREATEST = 2**63 - 1
+"""Of the numbers that waves have."""
+DIGEST = 64
+"""Length of a keyed hash as a subject: a telephone number that was looked up."""
 FIELDS = ("person", "act", "subject", "since", "until")
 ACTS = {
     "campaign.load": "loaded a campaign", "audience.create": "made a list", "audience.import": "took a file in",
@@ -53,6 +57,16 @@ ACTS = {
     "account.disallow": "took numbers off an account's allow-list",
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
+LABELS = {
+    "reason": "Reason", "note": "Reason", "n": "Recipients", "plan_hash": "Hash of the plan",
+    "text_sha256": "Hash of the text",
+    "choice": "Text chosen", "campaign": "Campaign", "audience": "List", "account": "Account", "carrier": "Carrier",
+    "file": "File", "rows": "Rows", "roles": "Roles", "scopes": "Rights", "first": "From day", "last": "To day",
+    "asked_by": "Asked by", "version": "Version", "ceilings": "Ceilings", "filter": "Filter",
+}  # fmt: skip
+"""Name of a fact -> its label; a fact without a label shows its own name."""
+OF_WAVES = ("wave.", "canary.", "budget.", "hotline.unverified", "failover", "report.", "export.")
+"""Beginnings of acts whose subject is a wave."""
 KINDS = {"draft.": "Drafts", "wave.": "waves", "account.": "sending accounts", "sending.": "kill switch",
          "audience.": "lists", "order.": "carrier orders", "message.": "look-ups", "export.": "exports",
          "report.": "reports", "console.": "sign-in", "person.": "people", "deputy.": "deputies",
@@ -75,11 +89,24 @@ def _page(call: Call, asked: Mapping[str, str], wrong: str, status: int = 200) -
     with call.house.begin() as conn:
         found = audit.entries(conn, wanted, most=ROWS + 1, before=last)
         n, known = audit.count(conn, wanted), people.names(conn)
+        called = waves.names(conn, [int(each.subject) for each in found if _of_wave(each)])
     return show(
         call, "audit.html", status, rows=found[:ROWS], n=n, people=known, given=given, wrong=wrong, acts=ACTS,
         kinds=KINDS, facts=facts, further=_address(given, found[ROWS - 1].id) if len(found) > ROWS else "",
-        why=call.form.get("why", ""),
+        why=call.form.get("why", ""), labels=LABELS, named=lambda each: _named(each, called),
+        hashed=given["subject"] if len(given["subject"]) == DIGEST else "",
     )  # fmt: skip
+
+
+def _of_wave(entry: Entry) -> bool:
+    subject = entry.subject
+    number = subject.isascii() and subject.isdigit() and len(subject) <= len(str(GREATEST))
+    return number and entry.act.startswith(OF_WAVES) and int(subject) <= GREATEST
+
+
+def _named(entry: Entry, called: Mapping[int, str]) -> str:
+    """The wave that an act concerns; empty for other acts."""
+    return called.get(int(entry.subject), "") if _of_wave(entry) else ""
 
 
 def _wanted(given: Mapping[str, str]) -> Wanted:
@@ -102,7 +129,7 @@ def _address(given: Mapping[str, str], before: int) -> str:
 
 def facts(entry: Entry) -> list[tuple[str, Any]]:
     """What an entry says beside its sentence; long digests shortened, nothing empty."""
-    return [(name, value[:12] if isinstance(value, str) and len(value) == 64 else value)  # noqa: PLR2004 - a SHA-256
+    return [(name, value[:12] if isinstance(value, str) and len(value) == DIGEST else value)
             for name, value in entry.details.items() if value not in ("", None, [], {})]  # fmt: skip
 
 

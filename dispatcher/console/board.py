@@ -27,6 +27,11 @@ class Duty:
     path: str
     days: int  # from today; negative: over
 
+    @property
+    def over(self) -> bool:
+        """Done, or history: nothing is left to do in time."""
+        return self.state == "ok" or self.tag == "gone by"
+
 
 def duties(campaign: Campaign, waves: Sequence[Wave], today: date) -> list[Duty]:
     """Every obligation of a campaign's letter, the most urgent first."""

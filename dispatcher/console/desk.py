@@ -9,7 +9,7 @@ from starlette.responses import Response
 from campaigns import segments
 from campaigns.alerts import sentence
 from campaigns.definition import variants
-from campaigns.ledger import alerts, people, registry, waves
+from campaigns.ledger import alerts, lists, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
@@ -37,8 +37,12 @@ def home(call: Call) -> Response:
     snapshots: Snapshots = call.request.app.state.snapshots
     moving = _moving(call, [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5])
     asking = [snapshots.of(wave.id) for wave in found if wave.asks]
+    with call.house.begin() as conn:
+        named = {snap.wave.audience: lists.audience(conn, snap.wave.audience).name for snap, *_ in moving}
     told_here = [(f"{local(each.began_at):%H:%M %d/%m}", sentence(each, call.words.language)) for each in told]
-    return show(call, "home.html", board=board, moving=moving, asking=asking, bar=bar, today=today, campaigns=campaigns,
+    return show(call, "home.html", board=board, moving=moving, lists=named,
+                current=[duty for duty in board if not duty.over], over=[duty for duty in board if duty.over],
+                asking=asking, bar=bar, today=today, campaigns=campaigns,
                 next=_next_act(call, found), alerts=told_here)  # fmt: skip
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 
 from campaigns.ledger import lives, logbook, people, reading
-from campaigns.terms import Outcome
+from campaigns.sealing import mask
+from campaigns.terms import Outcome, State
 from dispatcher.assemble import Site
+from dispatcher.console.finding import FATES, Found
 from tests.cluster import CAMPAIGN, Planned, start
 from tests.console import Browser, signed_in
 from tests.serving import Served, serving
@@ -61,11 +65,45 @@ def test_a_numbers_message_is_told_with_its_attempt_answer_and_receipt(
     assert "OTHERS" not in page
     number = str(first.number)
     assert number not in page
-    assert number[2:] not in page
+    assert page.count(number[2:]) == 1, "what was typed stands in its box, and nowhere else"
+    assert f'value="0{number[2:]}"' in page
+    assert f"Số {mask(first.number)} được gửi 1 bản tin." in page
+    assert "không gửi lại lần nào." in page
+    assert page.index("được gửi 1 bản tin") < page.index('id="number"'), "the answer stands above the form"
+    before, folded = page.split("chi tiết kỹ thuật")
+    assert "sim-" not in before
+    assert "sim-" in folded
+    assert "tin quy đổi:" in before
+    link = re.search(r'href="(/console/audit\?[^"#]*)#(e\d+)">Đã ghi nhật ký lúc', page)
+    assert link is not None
+    record = auditor.get(unescape(link[1])).body.decode()
+    assert f'<li id="{link[2]}">' in record
+    assert "Tìm thấy 1 bản tin" in record
+    assert "số điện thoại (mã)" in record
     with house.begin() as conn:
         rows = conn.execute("SELECT subject, details::text FROM audit WHERE act = 'message.search'").fetchall()
     assert "Người dân hỏi" in rows[-1][1]
     assert all(number[2:] not in text for row in rows for text in row)
+
+
+def test_every_state_has_a_sentence_and_tries_are_told_apart_from_messages(house: House, planned: Planned) -> None:
+    """One message that was handed over twice and taken once is no two messages; no state is without its words."""
+    assert FATES.keys() == set(State)
+    wave = planned(n=20, seed=92)
+    moment = wave.planned_at
+    life = [
+        lives.Event(moment, 1, "sent", "sim-smpp", None, "", ""),
+        lives.Event(moment, 1, "answer", "sim-smpp", Outcome.NOT_SENT, "", ""),
+        lives.Event(moment, 2, "sent", "sim-smpp", None, "", ""),
+        lives.Event(moment, 2, "answer", "sim-smpp", Outcome.ACCEPTED, "0", "r"),
+        lives.Event(moment, 2, "receipt", "sim-smpp", Outcome.DELIVERED, "0", "r"),
+    ]
+    found = Found(wave, lives.Message(3, "viettel", State.DELIVERED), life)
+    assert (found.handed, found.taken) == (2, 1)
+    assert found.at == moment
+    assert found.text is None, "nobody has chosen a text yet"
+    never = Found(wave, lives.Message(4, "viettel", State.QUEUED), [])
+    assert (never.handed, never.taken, never.at) == (0, 0, None)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +121,7 @@ def test_a_look_without_number_reason_or_code_is_refused_and_finds_nothing(
 
 def test_a_number_that_got_nothing_is_told_so(auditor: Browser) -> None:
     said = auditor.post(PATH, number="0981 000 001", reason="Kiểm tra", code=auditor.code())
-    assert "Không có bản tin nào gửi tới số này" in said.body.decode()
+    assert "Không có bản tin nào gửi tới số 84981•••001" in said.body.decode()
 
 
 def test_a_look_needs_an_authenticator(served: Served, house: House) -> None:
@@ -101,13 +139,21 @@ def test_the_record_tells_who_did_what_and_is_filtered_by_its_address(house: Hou
         people.record(conn, "an", "wave.pause", word, reason="Xem lại <b>")
         people.record(conn, "binh", "sending.stop", word)
     page = auditor.get(f"/console/audit?subject={word}").body.decode()
-    assert page.count("<li>") == 2
+    assert page.count('<li id="e') == 2
     assert "tạm dừng một đợt gửi" in page
     assert "&lt;b&gt;" in page
-    assert auditor.get(f"/console/audit?subject={word}&act=wave.").body.decode().count("<li>") == 1
-    assert auditor.get(f"/console/audit?subject={word}&person=binh").body.decode().count("<li>") == 1
+    assert auditor.get(f"/console/audit?subject={word}&act=wave.").body.decode().count('<li id="e') == 1
+    assert auditor.get(f"/console/audit?subject={word}&person=binh").body.decode().count('<li id="e') == 1
     assert "Không có mục nào" in auditor.get(f"/console/audit?subject={word}&until=2020-01-01").body.decode()
     assert auditor.get("/console/audit?since=hôm-qua".replace("ô", "o")).status == 422
+
+
+def test_an_act_on_a_wave_names_the_wave_and_a_filter_can_be_taken_off(planned: Planned, auditor: Browser) -> None:
+    wave = planned(n=20, seed=95)
+    page = auditor.get(f"/console/audit?subject={wave.id}").body.decode()
+    assert f'<a href="/console/waves/{wave.id}">{wave.name} · ' in page
+    assert 'href="/console/audit">Bỏ lọc</a>' in page
+    assert "Bỏ lọc" not in auditor.get("/console/audit").body.decode()
 
 
 def test_taking_the_record_out_needs_a_code_and_a_reason_and_is_recorded(house: House, auditor: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
@@ -43,6 +44,12 @@ def test_a_wave_that_cools_down_says_when_it_begins_and_is_put_off_with_one_clic
     assert ">đã hoãn<" in page
     assert "Tiếp tục gửi 40 bản tin" in page
     assert "Bắt đầu lúc" not in page
+    home = officer.get("/console").body.decode()
+    apart = home.index(">Tạm dừng</h2>")
+    assert apart < home.index(f'href="/console/waves/{wave.id}"', apart), "what is paused stands apart from what moves"
+    assert "danh sách " in home[apart:]
+    assert "Đang gửi được bình thường" in home
+    assert re.search(r"<summary>Đã xong hoặc đã qua từ lâu \(\d+\)</summary>", home), "the letter is of 2024"
     with house.begin() as conn:
         assert take(conn, right(conn, wave.id))[0] == "stopped"
         assert waves.reason(conn, wave.id) == "hoãn trước khi bắt đầu"
