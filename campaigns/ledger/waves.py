@@ -177,10 +177,16 @@ def _same_choice(conn: psycopg.Connection, wave: Wave, person: people.Person, ch
         )
 
 
-def planned(conn: psycopg.Connection) -> int:
-    """How many waves wait for an approval."""
-    row = conn.execute("SELECT count(*) FROM wave WHERE state = 'planned'").fetchone()
-    return int(row[0]) if row else 0
+def lacking(conn: psycopg.Connection, login: str = "") -> set[int]:
+    """Planned waves that lack approvals; with a login only those that this person could still approve."""
+    rows = conn.execute(
+        "SELECT w.id FROM wave w WHERE w.state = 'planned' AND NOT EXISTS (SELECT FROM wave o WHERE o.canary = w.id)"
+        " AND (SELECT count(*) FROM approval a WHERE a.wave = w.id AND a.plan_hash = w.plan_hash"
+        " AND a.person <> w.author) < w.approvals_due"
+        " AND (%(login)s = '' OR EXISTS (SELECT FROM asked_of(w) p WHERE p.login = %(login)s))",
+        {"login": login},
+    )
+    return {int(row[0]) for row in rows}
 
 
 def of_campaigns(conn: psycopg.Connection) -> dict[str, int]:

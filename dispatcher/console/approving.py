@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -39,35 +38,36 @@ def _page(call: Call, wrong: str, status: int = 200, *, at: str = "count") -> Re
         campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
         given, known = waves.approvals(conn, wave), people.names(conn)
         able, before = people.approvers(conn, wave.author, wave.reopened_by), _before(conn, wave)
-        facts, apart = _facts(conn, wave), _apart(call, conn, wave)
+        facts, apart = _facts(conn, wave, before), _apart(call, conn, wave)
         principal = deputies.stands_for(conn, call.who.login)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
         why_not=_why_not(call, wave, [each.person for each in given], apart), able=able, apart=apart,
-        principal=principal, changes=changes(before, wave),
+        principal=principal, differs=differs(wave), approved={each.choice for each in given},
         doubts=doubts(campaign.text),
         budget=[*planned_budget(call.words, wave.plan), *planned_calls(call.words, wave.plan)],
         canary=planned_canary(call.words, wave.plan),
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
-        why=call.form.get("reason", ""), at=at, last_moment=last_moment, trials=trials.notes(call, wave),
+        why=call.form.get("reason", ""), at=at, trials=trials.notes(call, wave),
         carriers={each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}, **facts,
     )  # fmt: skip
 
 
-def _facts(conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
-    """What the page holds of the list, and who got this text before."""
-    counted = audiences.verdict_counts(conn, wave.audience)
+def _facts(conn: psycopg.Connection, wave: Wave, before: Wave | None) -> dict[str, Any]:
+    """What the page holds of the list, what has changed and why, and who got this text before."""
+    counted = {Verdict(name): n for name, n in audiences.verdict_counts(conn, wave.audience).items() if n}
+    audience, changed = lists.audience(conn, wave.audience), changes(before, wave)
+    if before and (was := lists.audience(conn, before.audience).name) != audience.name:
+        changed.insert(0, ("the list", was, audience.name))
     return {
-        "audience": lists.audience(conn, wave.audience),
-        "verdicts": [(Verdict(name), n) for name, n in counted.items() if n],
+        "audience": audience,
+        "verdicts": list(counted.items()),
+        "left_out": [(verdict, n) for verdict, n in counted.items() if verdict is not Verdict.ACCEPTED],
+        "changes": changed,
+        "why_changed": waves.reason(conn, before.id) if before else "",
         "again": suppression.repeats(conn, wave.id) if wave.state == "planned" else [],
     }
-
-
-def last_moment(wave: Wave) -> datetime:
-    """The last second of a wave: a window that closes at midnight belongs to the day before."""
-    return wave.closes_at - timedelta(seconds=1)
 
 
 def _choices(wave: Wave) -> list[tuple[str, dict[str, Any], int]]:
@@ -122,6 +122,15 @@ def changes(before: Wave | None, wave: Wave) -> list[tuple[str, str, str]]:
         old, new = before.plan[place][name], wave.plan[place][name]
         found += [(what, old, new)] if old != new else []
     return list(dict.fromkeys(found))
+
+
+def differs(wave: Wave) -> tuple[int, list[tuple[str, str]]]:
+    """How many words of the ordered text are corrected, and which; (0, []) where there is only one text."""
+    texts = wave.plan["texts"]
+    if not {"verbatim", "corrected"} <= set(texts):
+        return 0, []
+    pairs = word_changes(texts["verbatim"]["text"], texts["corrected"]["text"])
+    return sum(max(len(old.split()), len(new.split())) for old, new in pairs), pairs
 
 
 def word_changes(old: str, new: str) -> list[tuple[str, str]]:

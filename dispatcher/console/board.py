@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,8 @@ from campaigns.schedule import WavePlan
 
 LONG_PAST = 60
 """Days after which an obligation without a wave of ours is history and not an alarm."""
+APPROVED = ("the officer's move: start sending", "warn", "approved, not begun")
+"""How an obligation stands whose wave lacks nothing but its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +35,22 @@ class Duty:
         return self.state == "ok" or self.tag == "gone by"
 
 
-def duties(campaign: Campaign, waves: Sequence[Wave], today: date) -> list[Duty]:
-    """Every obligation of a campaign's letter, the most urgent first."""
+def duties(campaign: Campaign, waves: Sequence[Wave], today: date, lacking: Collection[int]) -> list[Duty]:
+    """Every obligation of a campaign's letter, the most urgent first; `lacking`: waves that lack approvals."""
     newest: dict[int, Wave] = {}
     for wave in waves:  # newest first
         if wave.state != "cancelled":
             newest.setdefault(wave.no, wave)
-    found = [_of_wave(campaign, plan, newest.get(plan.no), today) for plan in campaign.waves]
+    found = [_of_wave(campaign, plan, newest.get(plan.no), today, lacking) for plan in campaign.waves]
     found.append(_report(campaign, list(newest.values()), today))
     return sorted(found, key=lambda duty: (duty.state in {"ok", "off"}, duty.until))
 
 
-def _of_wave(campaign: Campaign, plan: WavePlan, wave: Wave | None, today: date) -> Duty:
+def _of_wave(campaign: Campaign, plan: WavePlan, wave: Wave | None, today: date, lacking: Collection[int]) -> Duty:
     days = (plan.until - today).days
     path = f"/console/waves/{wave.id}" if wave else f"/console/campaigns/{campaign.name}"
-    holder, state, tag = _standing(wave, days)
+    approved = wave is not None and wave.state == "planned" and wave.id not in lacking
+    holder, state, tag = APPROVED if approved else _standing(wave, days)
     return Duty("Send {name}", plan.name, plan.until, holder, state, tag, path, days)
 
 

@@ -13,10 +13,10 @@ from campaigns.ledger import alerts, lists, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
-from dispatcher.console.call import APPROVERS, STAFF, Call, to
+from dispatcher.console.call import STAFF, Call, to
 from dispatcher.console.pages import local, now, show
 from dispatcher.console.snapshots import Snapshot, Snapshots, bar
-from dispatcher.console.waving import begins_at, tag_of
+from dispatcher.console.waving import APPROVED, TAGS, begins_at, planned_tag, tag_of
 
 MOVING = ("running", "paused")
 WAVES_A_PAGE, MOST_DIGITS = 50, 6
@@ -33,7 +33,8 @@ def home(call: Call) -> Response:
         found = waves.all_waves(conn)
         campaigns = [registry.get_campaign(conn, name)[0] for name, *_ in registry.list_campaigns(conn)]
         told = [each for each in alerts.latest(conn) if each.kind not in SHOWN]
-    board = [duty for campaign in campaigns for duty in duties(campaign, _of(campaign.name, found), today)]
+        lacking, mine = waves.lacking(conn), waves.lacking(conn, call.who.login)
+    board = [each for campaign in campaigns for each in duties(campaign, _of(campaign.name, found), today, lacking)]
     snapshots: Snapshots = call.request.app.state.snapshots
     moving = _moving(call, [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5])
     asking = [snapshots.of(wave.id) for wave in found if wave.asks]
@@ -43,32 +44,19 @@ def home(call: Call) -> Response:
     return show(call, "home.html", board=board, moving=moving, lists=named,
                 current=[duty for duty in board if not duty.over], over=[duty for duty in board if duty.over],
                 asking=asking, bar=bar, today=today, campaigns=campaigns,
-                next=_next_act(call, found), alerts=told_here)  # fmt: skip
+                next=next((wave for wave in found if wave.id in mine), None), alerts=told_here)  # fmt: skip
 
 
 def _moving(call: Call, snaps: list[Snapshot]) -> list[tuple[Snapshot, datetime | None, tuple[str, str]]]:
     """Each with when it begins, and the tag of its state."""
     with call.house.begin() as conn:
-        begins = [begins_at(snap, waves.approvals(conn, snap.wave), now()) for snap in snaps]
-    return [(snap, at, tag_of(snap, at)) for snap, at in zip(snaps, begins, strict=True)]
+        given = [waves.approvals(conn, snap.wave) for snap in snaps]
+    begins = [begins_at(snap, some, now()) for snap, some in zip(snaps, given, strict=True)]
+    return [(snap, at, tag_of(call, snap, some, at)) for snap, some, at in zip(snaps, given, begins, strict=True)]
 
 
 def _of(campaign: str, found: list[Wave]) -> list[Wave]:
     return [wave for wave in found if wave.campaign == campaign]
-
-
-def _next_act(call: Call, found: list[Wave]) -> Wave | None:
-    """What waits for this very person: the one filled button."""
-    if call.has(*APPROVERS):
-        return next(
-            (
-                wave
-                for wave in found
-                if wave.state == "planned" and call.who.login not in {wave.author, wave.reopened_by}
-            ),
-            None,
-        )
-    return None
 
 
 def campaigns_page(call: Call) -> Response:
@@ -86,7 +74,7 @@ def campaign_page(call: Call) -> Response:
     with call.house.begin() as conn:
         campaign, version = registry.get_campaign(conn, name)
         found = [wave for wave in waves.all_waves(conn) if wave.campaign == name]
-        known = people.names(conn)
+        known, lacking = people.names(conn), waves.lacking(conn)
     asked = call.request.query_params.get("page", "")
     page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < MOST_DIGITS else 1
     last = max(1, -(-len(found) // WAVES_A_PAGE))
@@ -95,8 +83,9 @@ def campaign_page(call: Call) -> Response:
     texts = [(choice, one, segments.measure(one.text)) for choice, one in variants(campaign).items()]
     if not campaign.waves:
         raise Absent("there is no campaign {name}: load its definition first", name=name)
+    tags = [APPROVED if each.state == "planned" and each.id not in lacking else TAGS[each.state] for each in some]
     return show(call, "campaign.html", campaign=campaign, version=version, waves=some, texts=texts, people=known,
-                page=page, last=last)  # fmt: skip
+                page=page, last=last, tags=tags)  # fmt: skip
 
 
 def approvals_page(call: Call) -> Response:
@@ -104,4 +93,5 @@ def approvals_page(call: Call) -> Response:
     with call.house.begin() as conn:
         found = [(wave, waves.approvals(conn, wave)) for wave in waves.all_waves(conn) if wave.state == "planned"]
         known = people.names(conn)
-    return show(call, "approvals.html", waiting_waves=found, people=known)
+    tagged = [(wave, given, planned_tag(call, wave, given)) for wave, given in found]
+    return show(call, "approvals.html", waiting_waves=tagged, people=known)

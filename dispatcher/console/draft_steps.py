@@ -265,10 +265,11 @@ def review_facts(call: Call, draft: Draft, told: Read, said: Fields) -> Facts:
         made = drafts.submission(conn, draft.id) if draft.state is not drafting.DraftState.OPEN else {}
         planned = [waves.get(conn, int(each)) for each in made.get("waves", ())]
         ordered = [orders.get(conn, int(each)) for each in made.get("orders", ())]
+        lacks = waves.lacking(conn)
         decided = any(waves.approvals(conn, each) or each.started_at for each in planned)
     return forecast_facts(call, draft, told, said) | {
         "lacking": told.faults, "to_see": seen, "seen_mark": seen_mark, "made": made, "planned": planned,
-        "ordered": ordered,
+        "lacking_approval": lacks, "ordered": ordered,
         "decided": decided, "say_fault": lambda each: draft_fields.told(
             call.words, each, house_drafts.carriers(call.house)),
         "ahead": house_drafts.ahead(told.campaign, rehearsal=call.rehearsal), "states": drafting.DraftState,

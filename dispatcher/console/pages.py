@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from campaigns.ledger import halts, waves
 from campaigns.ledger.waves import Wave
-from dispatcher.console.call import SEEKERS, STAFF, WATCHERS, WORKBENCH, Call
+from dispatcher.console.call import APPROVERS, SEEKERS, STAFF, WATCHERS, WORKBENCH, Call
 
 HERE = Path(__file__).parent
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -64,7 +64,7 @@ def show(call: Call, template: str, status: int = 200, **facts: Any) -> Response
     page = _templates().get_template(template).render(
         say=words.say, words=words, number=words.number, call=call, person=call.person, mark=call.mark,
         theme=looks if looks in {"light", "dark"} else "", language=words.language, local=local, clock=clock,
-        hours=lambda wave: hours(call, wave), section=_section(call.request.url.path),
+        when=lambda wave: when(call, wave), section=_section(call.request.url.path),
         day=lambda at: words.date(local(at)), menu=_menu(call), here=call.request.url.path, roles=_roles(call),
         waiting=_waiting(call), killed=_killed(call), rehearsal=call.rehearsal,
         office=("UBND TỈNH LAI CHÂU", "Sở Thông tin và Truyền thông"), **facts,
@@ -97,10 +97,17 @@ def _section(path: str) -> str:
     return next((place for place, *_ in reversed(MENU) if path == place or path.startswith(f"{place}/")), "")
 
 
-def hours(call: Call, wave: Wave) -> str:
-    """08:00 – 20:00, each day of a wave; a rehearsal is open all day."""
+def when(call: Call, wave: Wave) -> str:
+    """The hours and days of a wave in one sentence, the same on every page; a rehearsal is open all day."""
     opens, closes = (str(wave.plan["window"][name])[:5] for name in ("day_opens", "day_closes"))
-    return call.words.say("all day") if opens == closes else f"{opens} – {closes}"
+    # a window that closes at midnight belongs to the day before
+    first, last = local(wave.opens_at).date(), local(wave.closes_at - timedelta(seconds=1)).date()
+    if opens == closes:
+        return call.words.say("at any hour from {first} to the end of {last}", first=first, last=last)
+    if first == last:
+        return call.words.say("from {opens} to {closes} on {day}", opens=opens, closes=closes, day=first)
+    return call.words.say("from {opens} to {closes} each day, {first} to {last}",
+                          opens=opens, closes=closes, first=first, last=last)  # fmt: skip
 
 
 def _roles(call: Call) -> str:
@@ -108,11 +115,11 @@ def _roles(call: Call) -> str:
 
 
 def _waiting(call: Call) -> int:
-    """Waves that wait for an approval."""
+    """Waves that wait for an approval; for who approves, those that wait for this very person's."""
     if not call.has(*STAFF):
         return 0
     with call.house.begin() as conn:
-        return waves.planned(conn)
+        return len(waves.lacking(conn, call.who.login if call.has(*APPROVERS) else ""))
 
 
 def local(at: datetime) -> datetime:

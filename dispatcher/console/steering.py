@@ -17,7 +17,7 @@ from dispatcher import acts
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.snapshots import Snapshots
-from dispatcher.console.waving import TAGS, page, snapshots_of
+from dispatcher.console.waving import page, snapshots_of, tag_of
 from dispatcher.halting import noted
 from dispatcher.reopening import give_hours
 
@@ -121,7 +121,9 @@ def cancel_page(call: Call) -> Response:
 
 def _cancel(call: Call, wrong: str, status: int = 200) -> Response:
     snap = Snapshots(call.house).of(call.wave())  # of this moment
-    return show(call, "cancel.html", status, snap=snap, wave=snap.wave, wrong=wrong, tag=TAGS[snap.wave.state],
+    with call.house.begin() as conn:
+        tag = tag_of(call, snap, waves.approvals(conn, snap.wave))
+    return show(call, "cancel.html", status, snap=snap, wave=snap.wave, wrong=wrong, tag=tag,
                 then=call.form.get("then", ""))  # fmt: skip
 
 

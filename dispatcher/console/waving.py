@@ -34,6 +34,8 @@ ROUNDS = 3600
 """Snapshots of one stream; then the browser opens it again, with a session that is looked at anew."""
 TAGS = {"planned": ("warn", "to be approved"), "running": ("run", "sending"), "paused": ("warn", "paused"),
         "cancelled": ("off", "cancelled"), "finished": ("ok", "sent to the end")}  # fmt: skip
+APPROVED = ("ok", "approved, not begun")
+"""Of a planned wave that lacks nothing but its start."""
 CANARY_TAGS = {"waiting": ("run", "on its way"), "arrived": ("warn", "arrived, waits for a word"),
                "failed": ("bad", "did not arrive"), "right": ("ok", "the text is right"),
                "wrong": ("bad", "the text is wrong")}  # fmt: skip
@@ -58,22 +60,34 @@ def page(call: Call, wrong: str = "", status: int = 200) -> Response:
     wave = snap.wave
     with call.house.begin() as conn:
         facts = {**_written(conn, wave), **_canary(call, conn, snap), **_pace(call, conn, wave)}
-    begins = begins_at(snap, facts["approvals"], now())
+    given = facts["approvals"]
+    begins = begins_at(snap, given, now())
     return show(
         call, "wave.html", status, wrong=wrong, snap=snap, wave=wave, told=told(call, snap), bar=bar,
-        watched=watched(snap), tag=tag_of(snap, begins), begins=begins, text=text_of(wave), carriers=_carriers(call),
+        watched=watched(snap), tag=tag_of(call, snap, given, begins), begins=begins, text=text_of(wave, given),
+        carriers=_carriers(call),
         licence=_licence(call, wave), buckets=BUCKETS, today=local(now()).date().isoformat(), summed=summed,
         reached=REACHED, trials=trials.notes(call, wave), opened=outlets.opened(call.house.settings),
         reason=why_paused(call.words, facts.pop("reason")), **facts,
     )  # fmt: skip
 
 
-def tag_of(snap: Snapshot, begins: datetime | None) -> tuple[str, str]:
+def tag_of(call: Call, snap: Snapshot, given: Sequence[Approval], begins: datetime | None = None) -> tuple[str, str]:
     """Colour and word of a wave's state; one that has not begun is not being sent, and is put off when it is paused."""
     if begins:
         return "off", "waits to begin"
+    if snap.wave.state == "planned":
+        return planned_tag(call, snap.wave, given)
     put_off = snap.wave.state == "paused" and not snap.whole.begun
     return ("warn", "put off") if put_off else TAGS[snap.wave.state]
+
+
+def planned_tag(call: Call, wave: Wave, given: Sequence[Approval]) -> tuple[str, str]:
+    """The same of a planned one: who has approved is never told that it still waits for that."""
+    if len(given) >= wave.approvals_due:
+        return APPROVED
+    mine = call.who.login in {each.person for each in given}
+    return ("off", "approved, waits for another person") if mine else TAGS["planned"]
 
 
 def begins_at(snap: Snapshot, approvals: Sequence[Approval], at: datetime) -> datetime | None:
@@ -88,12 +102,13 @@ def begins_at(snap: Snapshot, approvals: Sequence[Approval], at: datetime) -> da
 
 def _written(conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
     """What the ledger keeps of a wave beside its counts."""
-    stopped = wave.state in {"paused", "cancelled"}
+    stopped, given = wave.state in {"paused", "cancelled"}, waves.approvals(conn, wave)
+    lacks = wave.state == "planned" and len(given) < wave.approvals_due
     return {
-        "approvals": waves.approvals(conn, wave), "people": people.names(conn), "reason": waves.reason(conn, wave.id),
+        "approvals": given, "people": people.names(conn), "reason": waves.reason(conn, wave.id),
         "beside": foreseen.beside(conn, wave) if wave.started_at else None,
         "halted": told_of_stop(conn, WAVE, str(wave.id)) if stopped else None, "around": after(conn, wave),
-        "asked": letters.reached(conn, wave.id) if wave.state == "planned" else [], "most_tries": letters.TRIES,
+        "asked": letters.reached(conn, wave.id) if lacks else [], "most_tries": letters.TRIES,
     }  # fmt: skip
 
 
@@ -118,10 +133,12 @@ def _pace(call: Call, conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
             "as_table": call.request.query_params.get("bang") == "1"}  # fmt: skip
 
 
-def text_of(wave: Wave) -> tuple[str, dict[str, Any]]:
-    """The text that goes out, or the one that an approver is shown first."""
+def text_of(wave: Wave, given: Sequence[Approval] = ()) -> tuple[str, dict[str, Any]]:
+    """The text that goes out, the one that was approved, or the one that an approver is shown first."""
+    approved = [each.choice for each in given]
     choice = wave.choice or next(
-        (each for each in ("corrected", "verbatim") if each in wave.plan["texts"]), next(iter(wave.plan["texts"]))
+        (each for each in (*approved, "corrected", "verbatim") if each in wave.plan["texts"]),
+        next(iter(wave.plan["texts"])),
     )
     return choice, wave.plan["texts"][choice]
 

@@ -163,6 +163,8 @@ def _approve_and_start(page: Page, phone: Phone, n: int) -> None:
     page.get_by_label("Gõ lại số người").fill(str(n))
     page.get_by_label("Mã xác thực 6 số").fill(phone.code())
     page.get_by_role("button", name=f"Duyệt gửi cho {n} người").click()
+    expect(page.get_by_text("Không phải làm gì thêm.")).to_be_visible()
+    page.get_by_text("Việc của cán bộ: bắt đầu gửi").click()
     page.get_by_role("button", name=f"Bắt đầu gửi {n} bản tin").click()
     expect(page.locator(".chip", has_text="Đang gửi")).to_be_visible()
 

@@ -66,6 +66,8 @@ def test_approving_needs_no_mouse(browser: Browser, stage: Stage, tmp_path: Path
     page.goto(f"/console/waves/{wave.id}/approve")
     _fill_in(page, stage.phones["hoa"].code())
     page.wait_for_url(f"**/waves/{wave.id}")
+    _tab_to(page, "Việc của cán bộ")
+    page.keyboard.press("Enter")
     _tab_to(page, "Bắt đầu gửi")
     page.keyboard.press("Enter")
     expect(page.locator(".chip", has_text="Đang gửi")).to_be_visible()

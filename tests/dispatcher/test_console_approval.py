@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from campaigns.ledger import waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from dispatcher import acts
@@ -130,3 +131,47 @@ def test_a_wave_whose_hotline_nobody_made_sure_of_starts_only_with_a_reason(
     assert approver.post(path).status == 422
     assert approver.post(path, unverified_hotline=" ").status == 422
     assert approver.post(path, unverified_hotline="Đã gọi thử sáng nay").status == 303
+
+
+def test_who_has_approved_is_told_so_and_has_nothing_left_to_do(served: Served, house: House, planned: Planned) -> None:
+    """The wave, the lists and the menu's count say "approved", and starting stands in a fold, not in the bar."""
+    wave = planned(n=40, seed=38)
+    login = f"c-{secrets.token_hex(4)}"
+    approver = signed_in(served, house, login, "approver", authenticator=True)
+    with house.begin() as conn:
+        assert wave.id in waves.lacking(conn) & waves.lacking(conn, login)
+        assert wave.id not in waves.lacking(conn, wave.author)
+    assert decide(approver, wave.id, code="phone", choice="verbatim", reason="giữ nguyên văn") == 303
+    with house.begin() as conn:
+        assert wave.id not in waves.lacking(conn) | waves.lacking(conn, login)
+    page = approver.get(f"/console/waves/{wave.id}").body.decode()
+    assert re.search(rf"Đã duyệt lúc [^<]* · bởi Người {login}</b>Không phải làm gì thêm\. Chưa gửi bản tin nào", page)
+    assert ">đã duyệt, chưa bắt đầu<" in page
+    assert ">Chờ duyệt<" not in page.split("<main")[1]
+    assert '<div class="acts">' not in page
+    assert page.index("Việc của cán bộ") < page.index("Bắt đầu gửi 40 bản tin")
+    assert re.search(r"<h2>Nội dung nguyên văn <span[^>]*>.*?bản được duyệt", page, re.DOTALL)
+    for path in ("/console/approvals", f"/console/campaigns/{wave.campaign}"):
+        assert ">đã duyệt, chưa bắt đầu<" in approver.get(path).body.decode()
+    officer = signed_in(served, house, f"c-{secrets.token_hex(4)}", "officer")
+    for_officer = officer.get(f"/console/waves/{wave.id}").body.decode()
+    assert "Đã duyệt lúc" in for_officer
+    assert "Không phải làm gì thêm" not in for_officer
+    assert for_officer.index("Bắt đầu gửi 40 bản tin") < for_officer.index("Đã duyệt lúc")
+
+
+def test_the_page_says_which_text_is_shown_and_where_the_two_differ(
+    served: Served, house: House, planned: Planned
+) -> None:
+    """Each bubble has its label, the difference stands beside the choice, list and hours stand above the fields."""
+    wave = planned(n=40, seed=39)
+    approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
+    page = approver.get(f"/console/waves/{wave.id}/approve").body.decode()
+    for label in ("Nội dung đã sửa", "Nội dung nguyên văn"):
+        assert f'<p class="small which"><b>{label}</b></p><p class="bubble"' in page
+        assert f"<dt>Mã: {label}</dt>" in page
+    assert re.search(r"khác nguyên văn 1 chữ: <b>“đại” → “đài”</b></p>", page)
+    assert page.index("Danh sách: ") < page.index("Gõ lại số người")
+    assert '<textarea id="why-choice" name="reason"' in page
+    [hours] = re.findall(r"<dt>Thời gian</dt><dd>([^<;]*)", page)
+    assert f"<dd>{hours}</dd>" in approver.get(f"/console/waves/{wave.id}").body.decode()
