@@ -170,7 +170,7 @@ def test_the_page_says_which_text_is_shown_and_where_the_two_differ(
     for label in ("Nội dung đã sửa", "Nội dung nguyên văn"):
         assert f'<p class="small which"><b>{label}</b></p><p class="bubble"' in page
         assert f"<dt>Mã: {label}</dt>" in page
-    assert re.search(r"khác nguyên văn 1 chữ: <b>“đại” → “đài”</b></p>", page)
+    assert re.search(r"Bản sửa khác 1 chữ: <b>“đại” → “đài”</b></p>", page)
     assert page.index("Danh sách: ") < page.index("Gõ lại số người")
     assert '<textarea id="why-choice" name="reason"' in page
     [hours] = re.findall(r"<dt>Thời gian</dt><dd>([^<;]*)", page)
