@@ -55,7 +55,7 @@ def test_the_pages_ask_and_take_new_hours(site: Site, house: House, asking: Wave
         approver = signed_in(served, house, "lanh-dao", "approver")
         due = approver.get(f"/console/waves/{asking.id}/approve").body.decode()
         assert "Giờ gửi mới, do Người can-bo đặt" in due
-        assert "08:00 – 20:00" in due
+        assert "Từ 08:00 đến 20:00" in due
     with house.begin() as conn:
         assert waves.get(conn, asking.id).state == "planned"
 
