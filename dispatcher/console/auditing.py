@@ -16,7 +16,7 @@ from dispatcher.console.call import Call
 from dispatcher.console.pages import HEADERS, ZONE, show
 from dispatcher.console.signing import check_code
 
-ROWS = 50
+ROWS = 35
 GREATEST = 2**63 - 1
 """Of the numbers that waves have."""
 DIGEST = 64
