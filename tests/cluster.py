@@ -16,6 +16,7 @@ from campaigns.ledger.people import Person, add_person
 from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
 from campaigns.samples import write_sample
+from config.settings import load
 from dispatcher import acts, assemble
 from dispatcher.assemble import Site
 from workers import marks
@@ -26,6 +27,15 @@ AUTHOR = Person("an", "Nguyễn Văn An", ("officer",))
 APPROVER = Person("binh", "Trần Thị Bình", ("approver",))
 SECOND = Person("chung", "Lò Văn Chung", ("approver", "officer"))
 CAMPAIGN = "20-BCD-2024"
+
+
+@contextmanager
+def started_site(folder: Path) -> Iterator[Site]:
+    """An installation for rehearsals in a folder of its own, its servers running and migrated."""
+    chosen = load({"DISPATCHER_LISTEN_PORT": "0"}, data=folder / "var", profile="drill")
+    with assemble.site(chosen, rehearsal=True, start=True) as running:
+        assemble.prepare(running)
+        yield running
 
 
 @contextmanager

@@ -9,9 +9,8 @@ import hypothesis
 import pytest
 
 from config.settings import Settings, load
-from dispatcher import assemble
 from dispatcher.assemble import Site
-from tests.cluster import Planned, Started, open_house
+from tests.cluster import Planned, Started, open_house, started_site
 from workers.house import House
 
 # Two cores shared by all tests: a slow example is no failure.
@@ -28,9 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation for rehearsals, its servers running and migrated: one for all tests of this process."""
-    chosen = load({"DISPATCHER_LISTEN_PORT": "0"}, data=tmp_path_factory.mktemp("site") / "var", profile="drill")
-    with assemble.site(chosen, rehearsal=True, start=True) as running:
-        assemble.prepare(running)
+    with started_site(tmp_path_factory.mktemp("site")) as running:
         yield running
 
 

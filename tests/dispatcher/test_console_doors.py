@@ -17,7 +17,7 @@ from dispatcher.assemble import Site
 from dispatcher.console import application, codes
 from dispatcher.console.application import RULES, open_console
 from dispatcher.console.call import COOKIE, ROLES, Rule
-from tests.cluster import CAMPAIGN, Planned
+from tests.cluster import CAMPAIGN, Planned, started_site
 from tests.console import PASSWORD, Browser, person, signed_in
 from tests.serving import Served, serving
 from workers.house import House
@@ -120,6 +120,13 @@ OPEN = {
     "GET /console/sign-in/province", "GET /console/sign-in/province/back",
     "GET /console/invitation/{word}", "POST /console/invitation/{word}",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An installation of its own: pages are weighed with the people and waves of this file alone."""
+    with started_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

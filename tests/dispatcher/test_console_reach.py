@@ -13,7 +13,7 @@ import pytest
 from campaigns.drafting import STEPS
 from dispatcher.assemble import Site
 from dispatcher.console import pages
-from tests.cluster import CAMPAIGN, Planned
+from tests.cluster import CAMPAIGN, Planned, started_site
 from tests.console import Browser, signed_in
 from tests.serving import Served, serving
 from workers.house import House
@@ -82,6 +82,13 @@ class Page(HTMLParser):
                 if tag in {"button", "a", "summary", "th", "label"} and not text and not named:
                     self.silent.append(tag)
                 break
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An installation of its own: pages are weighed with the people and waves of this file alone."""
+    with started_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
