@@ -12,13 +12,15 @@ from starlette.responses import Response, StreamingResponse
 from campaigns.ledger import audit, people, waves
 from campaigns.ledger.audit import Entry, Wanted
 from campaigns.terms import Problem
-from dispatcher.console.call import Call
+from dispatcher.console.call import Call, place_of
 from dispatcher.console.pages import HEADERS, ZONE, show
 from dispatcher.console.signing import check_code
 
 ROWS = 35
 GREATEST = 2**63 - 1
 """Of the numbers that waves have."""
+DIGITS = 18
+"""Of an entry's number, at most: it fits into 63 bits."""
 DIGEST = 64
 """Length of a keyed hash as a subject: a telephone number that was looked up."""
 FIELDS = ("person", "act", "subject", "since", "until")
@@ -84,8 +86,7 @@ def _page(call: Call, asked: Mapping[str, str], wrong: str, status: int = 200) -
         wanted = _wanted(given)
     except Problem as problem:
         wanted, wrong, status = Wanted(), call.words.problem(problem), 422
-    before = asked.get("before", "0")
-    last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 0  # noqa: PLR2004 - 63 bits
+    last = place_of(asked.get("before", ""), DIGITS)
     with call.house.begin() as conn:
         found = audit.entries(conn, wanted, most=ROWS + 1, before=last)
         n, known = audit.count(conn, wanted), people.names(conn)

@@ -86,6 +86,11 @@ def id_of(text: str) -> int:
     return int(text)
 
 
+def place_of(text: str, digits: int) -> int:
+    """A place in a list as an address names it, of so many digits at most; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else 0
+
+
 def mark_of(word: str) -> str:
     """The mark of a session's forms."""
     return hashlib.sha256(f"form:{word}".encode()).hexdigest() if word else ""

@@ -13,13 +13,13 @@ from campaigns.ledger import alerts, lists, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
-from dispatcher.console.call import STAFF, Call, to
+from dispatcher.console.call import STAFF, Call, place_of, to
 from dispatcher.console.pages import local, now, show
 from dispatcher.console.snapshots import Snapshot, Snapshots, bar
 from dispatcher.console.waving import APPROVED, TAGS, begins_at, planned_tag, tag_of
 
 MOVING = ("running", "paused")
-WAVES_A_PAGE, MOST_DIGITS = 50, 6
+WAVES_A_PAGE, DIGITS = 50, 5
 SHOWN = frozenset({"asks", "approval", "test"})
 """Alerts that the home page has in a place of their own."""
 
@@ -75,10 +75,8 @@ def campaign_page(call: Call) -> Response:
         campaign, version = registry.get_campaign(conn, name)
         found = [wave for wave in waves.all_waves(conn) if wave.campaign == name]
         known, lacking = people.names(conn), waves.lacking(conn)
-    asked = call.request.query_params.get("page", "")
-    page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < MOST_DIGITS else 1
     last = max(1, -(-len(found) // WAVES_A_PAGE))
-    page = min(max(1, page), last)
+    page = min(max(1, place_of(call.request.query_params.get("page", ""), DIGITS)), last)
     some = found[(page - 1) * WAVES_A_PAGE : page * WAVES_A_PAGE]
     texts = [(choice, one, segments.measure(one.text)) for choice, one in variants(campaign).items()]
     if not campaign.waves:

@@ -12,7 +12,7 @@ from campaigns.numbers import Reason
 from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
 from dispatcher import acts
-from dispatcher.console.call import Call, to
+from dispatcher.console.call import Call, place_of, to
 from dispatcher.console.pages import HEADERS, show
 
 ROWS = 50
@@ -70,8 +70,7 @@ def list_page(call: Call) -> Response:
 
 
 def _after(call: Call) -> int:
-    text = call.request.query_params.get("after", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(2**31)) else 0
+    return place_of(call.request.query_params.get("after", ""), len(str(2**31)))
 
 
 def verdicts(call: Call) -> Response:
