@@ -14,10 +14,10 @@ demo: .venv/runtime  ## the whole house with simulated carriers; more: make demo
 	@$(BIN)/python -m dispatcher demo $(ARGS)
 
 test: .venv/dev  ## all tests but the slow ones, a few minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 test-all: .venv/dev  ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev  ## lint, format, types, floors
 	$(BIN)/ruff check

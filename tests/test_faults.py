@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import gc
 import re
 from functools import cache
 from pathlib import Path
+
+from tests.trees import parsed
 
 ROOT = Path(__file__).parents[1]
 ROW = re.compile(r"^\| F(\d+) \| .* \| .* \| (.*) \|$", re.MULTILINE)
@@ -23,11 +24,9 @@ def rows() -> dict[int, str]:
 @cache
 def named_in(path: Path) -> dict[str, str]:
     """Test function -> its docstring."""
-    gc.collect()  # CPython 3.11: a finalizer that logs while a tree is built breaks it ("recursion depth mismatch")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         node.name: ast.get_docstring(node) or ""
-        for node in ast.walk(tree)
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
 

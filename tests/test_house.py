@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import parsed
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("dispatcher", "workers", "providers", "campaigns", "config")
 LINES_OF_A_FILE = 400
@@ -43,7 +45,7 @@ def tracked() -> list[Path]:
 def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+            yield str(path.relative_to(ROOT)), parsed(path)
 
 
 def name_of(node: ast.expr) -> str:

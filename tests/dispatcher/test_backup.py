@@ -30,6 +30,7 @@ from dispatcher import archives, assemble, backup, cli, dump, locks, words
 from dispatcher.assemble import Site
 from dispatcher.orders import FOLDER
 from tests.cluster import CAMPAIGN, Planned, open_house, start
+from tests.trees import parsed
 from tests.workers.older import Newer, recovered
 from tests.workers.stage import ACCOUNT, commit
 from workers import journal, restart, spool
@@ -379,14 +380,11 @@ def test_every_lock_can_be_said_in_vietnamese() -> None:
         "dispatcher/backup.py",
         "campaigns/ledger/copies.py",
     ):
-        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(ROOT / name)):
             if isinstance(node, ast.JoinedStr):
                 text = "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
-                written += (
-                    [text]
-                    if text.startswith(("wave: ", "blind: ", "7 from a", "7 waits for", "journal 7 ", "a window of"))
-                    else []
-                )
+                if text.startswith(("wave: ", "blind: ", "7 from a", "7 waits for", "journal 7 ", "a window of")):
+                    written.append(text)
     vietnamese, english = words.speak("vi"), words.speak("en")
     assert len(written) >= 7
     for line in written:

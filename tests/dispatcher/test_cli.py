@@ -21,6 +21,7 @@ from dispatcher import acts, cli, words
 from dispatcher.verbs import guide
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.standing import COLUMNS
+from tests.trees import parsed
 
 ROOT = Path(__file__).parents[2]
 TEXT = ROOT / "campaigns" / "definitions" / "20-BCD-2024" / "text.txt"
@@ -183,7 +184,7 @@ def every_help() -> set[str]:
             found.add(command.help or "")
             found |= {str(param.help) for param in command.params if param.name != "help"}  # type: ignore[attr-defined]  # typer's own parameters have help
     for path in (ROOT / "dispatcher" / "verbs").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == "title":
                 found |= {str(word.value) for word in getattr(node.iter, "elts", []) if isinstance(word, ast.Constant)}
     return found - {""}

@@ -28,6 +28,7 @@ from dispatcher.drill.summary import MOODS
 from dispatcher.exclusions import LIST_NAMES
 from dispatcher.verbs.plan_page import CLASS_NAMES
 from providers.simulator.chaos import Mode
+from tests.trees import parsed
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("dispatcher", "workers", "providers", "campaigns", "config")
@@ -45,7 +46,7 @@ FORBIDDEN = re.compile(
 def _modules() -> Iterator[tuple[str, ast.Module]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+            yield str(path.relative_to(ROOT)), parsed(path)
 
 
 def _last_name(node: ast.expr) -> str:

@@ -188,7 +188,7 @@ def run(machine: type[Ledger], examples: int, steps: int, *phases: Phase) -> Non
 @pytest.mark.timeout(300)
 def test_whatever_happens_nobody_is_sent_twice_or_lost(machine: type[Ledger]) -> None:
     """Some histories of fifty steps: I1 to I7 hold after each step, and everybody is accounted for at the end."""
-    run(machine, 40, 50)
+    run(machine, 30, 50)
 
 
 @pytest.mark.slow
