@@ -5,6 +5,8 @@
 The whole job in an installation of its own for each window: ledger, journal, log and fold; a licence that is no limit,
 one-segment messages. A bind can send at most window/RTT; the carrier's latency is taken for the RTT, so our own way and
 the carrier's own time count against us. Rate from the carrier's log, without the first seconds and the last window.
+Before it, at the same carrier and with the same texts, a loop that does nothing but keep the window full and answer
+receipts: what this machine lets a bind reach.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -21,15 +24,31 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.one_account import ACCOUNT, installation, planned_apart, start
+from benchmarks.one_account import ACCOUNT, LOGIN, SHORT, installation, planned_apart, start
 from campaigns.ledger import waves
 from dispatcher import assemble, crew
 from providers.simulator.faults import Faults
 from providers.simulator.truth import read_taken
+from providers.smpp_pdu import (
+    BIND_TRANSCEIVER,
+    DELIVER_SM,
+    DELIVER_SM_RESP,
+    ROK,
+    SUBMIT_SM_RESP,
+    UCS2,
+    Addresses,
+    answers,
+    bind_body,
+    copies,
+    pdu,
+    plain,
+    split,
+)
 
 LICENCE = 1_000_000
 WARM = 9.0  # seconds: the first two windows are as large as the licence, and what is not sent within 5 s comes again
 PATIENCE = 120.0
+INVENTED = 84900000000
 
 
 def measure(window: int, latency: float, seconds: float, folder: Path) -> dict[str, Any]:
@@ -43,6 +62,8 @@ def measure(window: int, latency: float, seconds: float, folder: Path) -> dict[s
             assemble.prepare(site)
             planned_apart(site, int(most * (seconds + WARM)))
             there = crew.start_simulators(hands, site, truth, Faults(latency=latency, undelivered=0, receipt_delay=1))
+            naked = bare(int(there.overrides[ACCOUNT]["port"]), window, seconds)
+            begun = time.time()
             crew.start_work(hands, there)
             house = assemble.house(there)
             wave = start(house).id
@@ -53,13 +74,35 @@ def measure(window: int, latency: float, seconds: float, folder: Path) -> dict[s
                     return waves.get(conn, wave).finished_at is not None
 
             _until(finished)
-            arrived = sorted(line.at for line in read_taken(truth / f"{ACCOUNT}.log"))
+            arrived = sorted(line.at for line in read_taken(truth / f"{ACCOUNT}.log") if line.at > begun)
         finally:
             hands.stop(last=("sim-",))
     begin, end = arrived[0] + WARM, arrived[-1] - latency
     rate = sum(begin <= at < end for at in arrived) / (end - begin)
     return {"window": window, "latency_s": latency, "most": most, "messages": len(arrived), "rate": round(rate, 1),
-            "part_percent": round(100 * rate / most, 1), "load": round(os.getloadavg()[0], 1)}  # fmt: skip
+            "part_percent": round(100 * rate / most, 1), "bare_percent": round(100 * naked / most, 1),
+            "part_of_bare_percent": round(100 * rate / naked, 1), "load": round(os.getloadavg()[0], 1)}  # fmt: skip
+
+
+def bare(port: int, window: int, seconds: float) -> float:
+    """Messages a second of a loop that only keeps the window full: each answer makes way for the next message."""
+    text = plain(Addresses("LAICHAU-SIM", 5, 0, 1, 1), UCS2, SHORT.encode("utf-16-be"))
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(pdu(BIND_TRANSCEIVER, 1, bind_body(LOGIN["system_id"], LOGIN["password"], "")))
+        line.recv(4096)
+        sent, room, answered, rest = 0, window, 0, b""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if room:
+                line.sendall(copies(text, sent + 2, range(INVENTED + sent, INVENTED + sent + room)))
+                sent += room
+            pdus, used = split(rest := rest + line.recv(1 << 18))
+            rest = rest[used:]
+            room = sum(command == SUBMIT_SM_RESP for command, *_ in pdus)
+            answered += room
+            if told := [sequence for command, _, sequence, _ in pdus if command == DELIVER_SM]:
+                line.sendall(answers(DELIVER_SM_RESP, ROK, told, b"\0"))
+    return answered / seconds
 
 
 def _until(true: Callable[[], bool]) -> None:
