@@ -37,8 +37,9 @@ class Account:
 
 
 ROSTER = """
-SELECT p.login, p.name, p.roles, p.disabled_at IS NULL, EXISTS (SELECT FROM password w WHERE w.person = p.login),
-    EXISTS (SELECT FROM authenticator a WHERE a.person = p.login AND a.confirmed_at IS NOT NULL),
+SELECT p.login, p.name, p.roles, p.disabled_at IS NULL,
+    EXISTS (SELECT FROM password w WHERE w.person = p.login AND w.ended_at IS NULL),
+    EXISTS (SELECT FROM authenticator a WHERE a.person = p.login AND a.confirmed_at IS NOT NULL AND a.ended_at IS NULL),
     p.email
 FROM person p ORDER BY p.login
 """
@@ -103,7 +104,7 @@ def password_of(conn: psycopg.Connection, login: str) -> tuple[Person, str] | No
     """A person who may sign in, and the hash of the password."""
     row = conn.execute(
         "SELECT p.login, p.name, p.roles, w.hash FROM person p JOIN password w ON w.person = p.login"
-        " WHERE p.login = %s AND p.disabled_at IS NULL ORDER BY w.id DESC LIMIT 1",
+        " WHERE p.login = %s AND p.disabled_at IS NULL AND w.ended_at IS NULL ORDER BY w.id DESC LIMIT 1",
         (login,),
     ).fetchone()
     return (Person(row[0], row[1], tuple(row[2])), str(row[3])) if row else None
@@ -218,7 +219,7 @@ def authenticator(conn: psycopg.Connection, login: str, *, confirmed: bool = Tru
     """The newest one of a person, held for this transaction: a code is looked at by one call at a time."""
     row = conn.execute(
         "SELECT id, sealed, last_step FROM authenticator WHERE person = %s AND (confirmed_at IS NOT NULL) = %s"
-        " ORDER BY id DESC LIMIT 1 FOR UPDATE",
+        " AND ended_at IS NULL ORDER BY id DESC LIMIT 1 FOR UPDATE",
         (login, confirmed),
     ).fetchone()
     return Authenticator(*row) if row else None

@@ -188,6 +188,9 @@ RULES = (
     Rule("POST", "/console/people/invite", OPERATORS, persons.invite),
     Rule("POST", "/console/people/address", OPERATORS, persons.set_address),
     Rule("POST", "/console/people/switch", OPERATORS, persons.switch),
+    Rule("POST", "/console/people/reset", OPERATORS, persons.ask_reset),
+    Rule("POST", "/console/people/reset/{reset}/agree", OPERATORS, persons.agree_reset),
+    Rule("POST", "/console/people/reset/{reset}/drop", OPERATORS, persons.drop_reset),
 )
 """Every route of the console with the roles that may use it; a test walks it, role by role."""
 

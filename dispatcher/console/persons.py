@@ -1,70 +1,112 @@
-"""Persons and their invitations, for operators."""
+"""Persons, their invitations, and two operators' word on a lost password or phone; for operators."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import psycopg
 from starlette.responses import Response
 
-from campaigns.ledger import logins, people
+from campaigns.ledger import logins, people, resets
 from campaigns.terms import Absent, Problem
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
 
+PLACE = "/console/people"
+Done = TypeVar("Done")
+
 
 def people_page(call: Call) -> Response:
     """Everybody who may act here."""
-    return _page(call, "", "", "")
+    return _page(call, "")
 
 
-def _page(call: Call, link: str, login: str, wrong: str, status: int = 200) -> Response:
+def _page(call: Call, wrong: str, field: str = "code", *, link: str = "", status: int = 200, of: str = "") -> Response:
     with call.house.begin() as conn:
-        rows = logins.roster(conn)
+        rows, waits, known = logins.roster(conn), resets.waiting(conn), people.names(conn)
+        able = resets.deciders(conn, call.who.login)
     return show(
-        call, "people.html", status, rows=rows, link=link, invited=login, wrong=wrong, good_for=logins.INVITED_HOURS
-    )
+        call, "people.html", status, rows=rows, link=link, invited=of or call.form.get("login", ""), wrong=wrong,
+        field=field, good_for=logins.INVITED_HOURS, waits=waits, known=known, second=bool(able),
+        why=call.form.get("reason", ""),
+    )  # fmt: skip
 
 
 def invite(call: Call) -> Response:
     """A one-time link for a person, shown once; it needs a code, as it opens a door."""
     login = call.form.get("login", "")
-    with call.house.begin() as conn:
-        wrong = check_code(call, conn)
-        if not wrong:
-            if not logins.may_enter(conn, login):
-                raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
-            word = logins.invite(conn, login, call.who.login)
-            people.record(conn, call.who.login, "console.invite", login)
-    if wrong:
-        return _page(call, "", login, wrong, 422)
-    return _page(call, invitation_link(call.house.settings.url, word), login, "")
+    word, wrong = _with_code(call, lambda conn: _invited(conn, login, call.who.login))
+    return _shown(call, login, word) if word else _page(call, wrong, status=422)
+
+
+def _invited(conn: psycopg.Connection, login: str, by: str) -> str:
+    if not logins.may_enter(conn, login):
+        raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
+    if logins.password_of(conn, login) is not None:
+        raise Problem("{login} has a password: a new one needs two operators, see below", login=login)
+    people.record(conn, by, "console.invite", login)
+    return logins.invite(conn, login, by)
 
 
 def set_address(call: Call) -> Response:
     """Where a person gets letters: with a code, as a province's account is found by it."""
     login, address = call.form.get("login", ""), call.form.get("email", "")
-    return _with_code(call, lambda conn: people.set_email(conn, login, address, call.who.login))
+    _, wrong = _with_code(call, lambda conn: people.set_email(conn, login, address, call.who.login))
+    return _page(call, wrong, "mail-code", status=422) if wrong else to(PLACE)
 
 
 def switch(call: Call) -> Response:
     """Close an account or open it again, with a code; closing ends its sessions and keys at once."""
     login, on = call.form.get("login", ""), call.form.get("to") == "open"
-    return _with_code(call, lambda conn: people.switch(conn, login, call.who.login, on=on))
+    _, wrong = _with_code(call, lambda conn: people.switch(conn, login, call.who.login, on=on))
+    return _page(call, wrong, "switch-code", status=422) if wrong else to(PLACE)
 
 
-def _with_code(call: Call, act: Callable[[psycopg.Connection], None]) -> Response:
+# -- a lost password or phone ------------------------------------------------------------------------------------------
+
+
+def ask_reset(call: Call) -> Response:
+    """Ask that a person begins anew: nothing ends before another operator agrees."""
+    login, reason = call.form.get("login", ""), call.form.get("reason", "")
+    _, wrong = _with_code(call, lambda conn: resets.ask(conn, login, reason, call.who.login))
+    return _page(call, wrong, "reset-login", status=422) if wrong else to(PLACE)
+
+
+def agree_reset(call: Call) -> Response:
+    """The second operator's yes, with a code: what the person signed in with ends, and a link is shown once."""
+    reset = call.number("reset")
+    done, wrong = _with_code(call, lambda conn: resets.agree(conn, reset, call.who.login))
+    return _shown(call, *done) if done else _page(call, wrong, f"agree-{reset}", status=422)
+
+
+def drop_reset(call: Call) -> Response:
+    """Nothing comes of it; stopping needs no code."""
+    try:
+        with call.house.begin() as conn:
+            resets.drop(conn, call.number("reset"), call.who.login)
+    except Absent:
+        raise
+    except Problem as problem:
+        return _page(call, call.words.problem(problem), "reset-login", status=409)
+    return to(PLACE)
+
+
+def _with_code(call: Call, act: Callable[[psycopg.Connection], Done]) -> tuple[Done | None, str]:
+    """Do it when the code of the form is right; (what came of it, what to tell when nothing did)."""
     try:
         with call.house.begin() as conn:
             wrong = check_code(call, conn)
-            if not wrong:
-                act(conn)
+            return (None, wrong) if wrong else (act(conn), "")
     except Problem as problem:
         if type(problem) is not Problem:
             raise
-        wrong = call.words.problem(problem)
-    return _page(call, "", call.form.get("login", ""), wrong, 422) if wrong else to("/console/people")
+        return None, call.words.problem(problem)
+
+
+def _shown(call: Call, login: str, word: str) -> Response:
+    return _page(call, "", link=invitation_link(call.house.settings.url, word), of=login)
 
 
 def invitation_link(base: str, word: str) -> str:

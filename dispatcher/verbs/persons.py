@@ -8,7 +8,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from campaigns.ledger import engineers, figures, logins, people
+from campaigns.ledger import engineers, figures, logins, people, resets
 from campaigns.terms import Problem
 from dispatcher.verbs.desk import KEY, Desk, Login, desk_of
 from dispatcher.verbs.guide import Verb, group
@@ -106,10 +106,27 @@ def invite(context: typer.Context, login: LoginName, by: By = "") -> None:
         word = logins.invite(conn, login, actor)
         people.record(conn, actor, "console.invite", login, first=first)
         link = f"{house.settings.url}/console/invitation/{word}"
-    desk.say("the invitation of {login}; it works once, within {n} hours:", login=login, n=logins.INVITED_HOURS)
-    if not desk.json_out:
-        desk.out.print(link, soft_wrap=True, style="bold")
+    _show_link(desk, login, link)
     desk.answer(login=login, link=link, first=first)
+
+
+@app.command("reset", cls=Verb, help="a lost password or phone, where no second operator is there to agree on the page")
+def reset(
+    context: typer.Context,
+    login: LoginName,
+    by: Login,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="why; it stands in the record")] = "",
+) -> None:
+    """End password, authenticator and sessions, and show a one-time link."""
+    desk = desk_of(context)
+    with desk.house() as house, house.begin() as conn:
+        figures.lock_persons(conn)
+        actor = people.require(conn, by, desk.env.get(KEY, ""), "admin").login
+        word = resets.alone(conn, login, reason, actor)
+        link = f"{house.settings.url}/console/invitation/{word}"
+    desk.say("password, authenticator and sessions of {login} have ended", login=login)
+    _show_link(desk, login, link)
+    desk.answer(login=login, link=link)
 
 
 @app.command("email", cls=Verb, help="where a person gets letters that ask for an approval")
@@ -167,6 +184,12 @@ def _new_key(conn: psycopg.Connection, login: str, scopes: list[str], days: int)
     if not set(scopes) <= set(people.ALL_SCOPES):
         raise Problem("a key may allow: {known}", known=", ".join(people.ALL_SCOPES))
     return people.new_key(conn, login, scopes, days=days), scopes
+
+
+def _show_link(desk: Desk, login: str, link: str) -> None:
+    desk.say("the invitation of {login}; it works once, within {n} hours:", login=login, n=logins.INVITED_HOURS)
+    if not desk.json_out:
+        desk.out.print(link, soft_wrap=True, style="bold")
 
 
 def _show_key(desk: Desk, key: str, scopes: list[str]) -> None:

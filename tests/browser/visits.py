@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, waves
+from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, resets, waves
 from dispatcher import drafts as drafting
 from dispatcher import standards
 from dispatcher.console.application import RULES, SETTINGS
@@ -217,6 +217,7 @@ def visited(browser: Browser, stage: Stage, visit: Visit, there: dict[str, objec
 def places(stage: Stage, folder: Path) -> dict[str, object]:
     """What stands in the addresses: waves in each state, a list, orders, an invitation."""
     stage.word_of("ky")
+    stage.word_of(EVERYBODY)
     paused = stage.start(stage.plan(folder, "Thuê bao huyện Sìn Hồ", n=1200, seed=902))
     running = stage.start(stage.plan(folder, "Thuê bao thành phố và các huyện", n=20_000, seed=903))
     cancelled = stage.start(stage.plan(folder, "Thuê bao huyện Phong Thổ", n=300, seed=904))
@@ -229,6 +230,7 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         found = orders.all_orders(conn)
         engineers.tie(conn, "ky", ["sim-smpp"], "minh")
         word = logins.invite(conn, "ky", "minh")
+        resets.ask(conn, "ky", "Mất điện thoại khi đi cơ sở", "minh")
         audience = lists.of_campaign(conn, CAMPAIGN)[-1].id
         change = agreed.propose(conn, agreed.HOTLINE, "111", {"ended": True}, standards.today(), "thử", AN.login,
                                 standards.today())  # fmt: skip

@@ -20,6 +20,7 @@ KEPT = (
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
     "account_trial", "trial_number", "draft", "draft_version", "draft_event",
     "approval_letter", "province_subject", "province_proof", "wave_pace",
+    "person_reset",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -105,8 +106,9 @@ FIXED = {  # columns that nobody but the owner changes
         "topic", "subject", "version", "value", "effective_on", "reason", "proposed_by", "proposed_at",
     ),
     "invitation": ("digest", "person", "made_by", "made_at", "expires_at"),
-    "password": ("person", "hash", "at"),
-    "authenticator": ("person", "sealed", "at"),
+    "password": ("person", "hash", "at", "ended_at"),
+    "authenticator": ("person", "sealed", "at", "ended_at"),
+    "person_reset": ("person", "reason", "asked_by", "asked_at"),
     "sign_in": ("at", "person", "address", "what", "passed"),
     "web_session": ("digest", "person", "address", "began_at", "way"),
 }  # fmt: skip

@@ -111,6 +111,9 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "POST /console/people/invite": "p",
     "POST /console/people/address": "p",
     "POST /console/people/switch": "p",
+    "POST /console/people/reset": "p",
+    "POST /console/people/reset/{reset}/agree": "p",
+    "POST /console/people/reset/{reset}/drop": "p",
 }
 LETTER = {"officer": "o", "approver": "a", "engineer": "e", "auditor": "u", "operator": "p"}
 ACTS_AT_ONCE = {"/console/sign-out", "/console/me/authenticator", "/console/stop"}
