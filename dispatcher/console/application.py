@@ -169,6 +169,8 @@ RULES = (
     Rule("GET", ACCOUNT, STAFF, trials.account_page),
     Rule("POST", f"{ACCOUNT}/live", STEERERS, trials.go_live),
     Rule("POST", f"{ACCOUNT}/trial", STEERERS, trials.enter),
+    Rule("POST", f"{ACCOUNT}/allow", STEERERS, trials.allow),
+    Rule("POST", f"{ACCOUNT}/disallow", STEERERS, trials.disallow),
     Rule("GET", SETTINGS, STAFF, proposing.settings_page),
     Rule("GET", f"{SETTINGS}/hotlines", STAFF, proposing.hotlines_page),
     Rule("POST", f"{SETTINGS}/hotlines", OPERATORS, proposing.propose_hotline),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import psycopg
 from starlette.responses import Response
 
@@ -12,10 +9,9 @@ from campaigns.ledger import logins, people, resets
 from campaigns.terms import Absent, Problem
 from dispatcher.console.call import Call, to
 from dispatcher.console.pages import show
-from dispatcher.console.signing import check_code
+from dispatcher.console.signing import with_code
 
 PLACE = "/console/people"
-Done = TypeVar("Done")
 
 
 def people_page(call: Call) -> Response:
@@ -27,6 +23,9 @@ def _page(call: Call, wrong: str, field: str = "code", *, link: str = "", status
     with call.house.begin() as conn:
         rows, waits, known = logins.roster(conn), resets.waiting(conn), people.names(conn)
         able = resets.deciders(conn, call.who.login)
+    open_ones = {f"agree-{each.id}" for each in waits if call.who.login not in (each.person, each.asked_by)}
+    if field.startswith("agree-") and field not in open_ones:
+        field = "reset-login"  # decided meanwhile: nothing is left to mend there
     return show(
         call, "people.html", status, rows=rows, link=link, invited=of or call.form.get("login", ""), wrong=wrong,
         field=field, good_for=logins.INVITED_HOURS, waits=waits, known=known, second=bool(able),
@@ -37,7 +36,7 @@ def _page(call: Call, wrong: str, field: str = "code", *, link: str = "", status
 def invite(call: Call) -> Response:
     """A one-time link for a person, shown once; it needs a code, as it opens a door."""
     login = call.form.get("login", "")
-    word, wrong = _with_code(call, lambda conn: _invited(conn, login, call.who.login))
+    word, wrong = with_code(call, lambda conn: _invited(conn, login, call.who.login))
     return _shown(call, login, word) if word else _page(call, wrong, status=422)
 
 
@@ -53,14 +52,14 @@ def _invited(conn: psycopg.Connection, login: str, by: str) -> str:
 def set_address(call: Call) -> Response:
     """Where a person gets letters: with a code, as a province's account is found by it."""
     login, address = call.form.get("login", ""), call.form.get("email", "")
-    _, wrong = _with_code(call, lambda conn: people.set_email(conn, login, address, call.who.login))
+    _, wrong = with_code(call, lambda conn: people.set_email(conn, login, address, call.who.login))
     return _page(call, wrong, "mail-code", status=422) if wrong else to(PLACE)
 
 
 def switch(call: Call) -> Response:
     """Close an account or open it again, with a code; closing ends its sessions and keys at once."""
     login, on = call.form.get("login", ""), call.form.get("to") == "open"
-    _, wrong = _with_code(call, lambda conn: people.switch(conn, login, call.who.login, on=on))
+    _, wrong = with_code(call, lambda conn: people.switch(conn, login, call.who.login, on=on))
     return _page(call, wrong, "switch-code", status=422) if wrong else to(PLACE)
 
 
@@ -70,14 +69,14 @@ def switch(call: Call) -> Response:
 def ask_reset(call: Call) -> Response:
     """Ask that a person begins anew: nothing ends before another operator agrees."""
     login, reason = call.form.get("login", ""), call.form.get("reason", "")
-    _, wrong = _with_code(call, lambda conn: resets.ask(conn, login, reason, call.who.login))
+    _, wrong = with_code(call, lambda conn: resets.ask(conn, login, reason, call.who.login))
     return _page(call, wrong, "reset-login", status=422) if wrong else to(PLACE)
 
 
 def agree_reset(call: Call) -> Response:
     """The second operator's yes, with a code: what the person signed in with ends, and a link is shown once."""
     reset = call.number("reset")
-    done, wrong = _with_code(call, lambda conn: resets.agree(conn, reset, call.who.login))
+    done, wrong = with_code(call, lambda conn: resets.agree(conn, reset, call.who.login))
     return _shown(call, *done) if done else _page(call, wrong, f"agree-{reset}", status=422)
 
 
@@ -91,18 +90,6 @@ def drop_reset(call: Call) -> Response:
     except Problem as problem:
         return _page(call, call.words.problem(problem), "reset-login", status=409)
     return to(PLACE)
-
-
-def _with_code(call: Call, act: Callable[[psycopg.Connection], Done]) -> tuple[Done | None, str]:
-    """Do it when the code of the form is right; (what came of it, what to tell when nothing did)."""
-    try:
-        with call.house.begin() as conn:
-            wrong = check_code(call, conn)
-            return (None, wrong) if wrong else (act(conn), "")
-    except Problem as problem:
-        if type(problem) is not Problem:
-            raise
-        return None, call.words.problem(problem)
 
 
 def _shown(call: Call, login: str, word: str) -> Response:

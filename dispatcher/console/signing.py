@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import psycopg
 import segno
@@ -19,6 +21,7 @@ from dispatcher.province import configured
 from workers.house import House
 
 PURPOSE = "authenticator"
+Done = TypeVar("Done")
 FRESH = timedelta(minutes=10)
 """How long after the password a first authenticator may be set up."""
 
@@ -209,3 +212,18 @@ def check_code(call: Call, conn: psycopg.Connection) -> str:
         return call.words.say("the code is wrong or was used: wait for the next one and type it")
     logins.use_step(conn, found, step)
     return ""
+
+
+def with_code(call: Call, act: Callable[[psycopg.Connection], Done]) -> tuple[Done | None, str]:
+    """Do it when the code of the form is right; (what came of it, what to tell when nothing did).
+
+    What the act refuses leaves the code unused. Raises what has a page of its own: Absent, NotAllowed, TooManyTries.
+    """
+    try:
+        with call.house.begin() as conn:
+            wrong = check_code(call, conn)
+            return (None, wrong) if wrong else (act(conn), "")
+    except Problem as problem:
+        if type(problem) is not Problem:
+            raise
+        return None, call.words.problem(problem)

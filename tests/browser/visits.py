@@ -9,11 +9,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, resets, waves
+from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, resets, trials, waves
 from dispatcher import drafts as drafting
 from dispatcher import standards
 from dispatcher.console.application import RULES, SETTINGS
-from tests.browser.stage import AN, Stage
+from tests.browser.stage import AN, BINH, Stage
 from tests.cluster import CAMPAIGN
 
 EVERYBODY = "hoa"
@@ -55,6 +55,11 @@ def _wrong_count(page: Page, _stage: Stage) -> None:
 def _wrong_hotline(page: Page, _stage: Stage) -> None:
     page.get_by_label("Số điện thoại").fill("+84111")
     page.get_by_role("button", name="Gửi đề nghị thay đổi").click()
+
+
+def _wrong_numbers(page: Page, _stage: Stage) -> None:
+    page.locator("#numbers").fill("0912345678\nmáy của phòng")
+    page.get_by_role("button", name="Thêm vào danh sách").click()
 
 
 def _no_list(page: Page, _stage: Stage) -> None:
@@ -118,7 +123,10 @@ VISITS: dict[str, tuple[Visit, ...]] = {
     ),
     "/console/drafts/{draft}/versions": (Visit("draft-versions", "/console/drafts/{draft}/versions"),),
     "/console/accounts": (Visit("accounts", "/console/accounts"),),
-    "/console/accounts/{account}": (Visit("account", "/console/accounts/sim-smpp"),),
+    "/console/accounts/{account}": (
+        Visit("account", "/console/accounts/sim-smpp"),
+        Visit("account-trial", "/console/accounts/smpp-a", act=_wrong_numbers, status=422),
+    ),
     "/console/approvals": (Visit("approvals", "/console/approvals"),),
     WAVE: (
         Visit("wave-planned", "/console/waves/{planned}"),
@@ -230,6 +238,7 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         found = orders.all_orders(conn)
         engineers.tie(conn, "ky", ["sim-smpp"], "minh")
         word = logins.invite(conn, "ky", "minh")
+        trials.enter(conn, "smpp-a", BINH, "Thử tuyến mới")
         resets.ask(conn, "ky", "Mất điện thoại khi đi cơ sở", "minh")
         audience = lists.of_campaign(conn, CAMPAIGN)[-1].id
         change = agreed.propose(conn, agreed.HOTLINE, "111", {"ended": True}, standards.today(), "thử", AN.login,

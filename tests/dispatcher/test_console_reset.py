@@ -66,8 +66,8 @@ def login_of(house: House, browser: Browser) -> str:
     return found.person.login
 
 
-def ask(browser: Browser, login: str, reason: str = "mất điện thoại") -> int:
-    return browser.post(f"{PEOPLE}/reset", login=login, reason=reason, code=browser.code()).status
+def ask(browser: Browser, login: str, code: str, reason: str = "mất điện thoại") -> int:
+    return browser.post(f"{PEOPLE}/reset", login=login, reason=reason, code=code).status
 
 
 def test_two_operators_end_what_a_person_signed_in_with(
@@ -79,7 +79,7 @@ def test_two_operators_end_what_a_person_signed_in_with(
     theirs = signed_in(served, house, login, "approver", authenticator=True)
     with house.begin() as conn:
         old = f"/console/invitation/{logins.invite(conn, login, login)}"
-    assert ask(first, login) == 303
+    assert ask(first, login, first.code()) == 303
     assert "mất điện thoại" in second.get(PEOPLE).body.decode()
     assert theirs.get("/console").status == 200
     assert Browser(served).post("/console/sign-in", login=login, password=PASSWORD).status == 303
@@ -108,7 +108,7 @@ def test_a_code_of_the_lost_phone_is_worth_nothing(served: Served, house: House,
     first, second = two
     login = new()
     theirs = signed_in(served, house, login, "operator", authenticator=True)
-    assert ask(first, login) == 303
+    assert ask(first, login, first.code()) == 303
     second.post(f"{PEOPLE}/reset/{asked(house, login)}/agree", code=second.code())
     with house.begin() as conn:
         theirs.cookies[COOKIE] = logins.begin_session(conn, login, "127.0.0.1")
@@ -121,26 +121,25 @@ def test_a_code_of_the_lost_phone_is_worth_nothing(served: Served, house: House,
 
 def test_nobody_decides_alone_or_on_the_own_account(served: Served, house: House, two: tuple[Browser, Browser]) -> None:
     first, second = two
-    mine = login_of(house, first)
-    assert ask(first, mine) == 422
-    login = new()
+    mine, theirs, login = login_of(house, first), login_of(house, second), new()
     person(house, login, "officer")
-    assert ask(first, login, reason="  ") == 422
-    assert ask(first, login) == 303
-    assert ask(second, login) == 422  # it waits already
+    one, other, their = first.code(), first.code(), second.code()  # what is refused leaves a code unused
+    assert ask(first, mine, one) == 422
+    assert ask(first, login, one, reason="  ") == 422
+    assert ask(first, login, one) == 303
+    assert ask(second, login, their) == 422  # it waits already
     place = f"{PEOPLE}/reset/{asked(house, login)}"
-    assert first.post(f"{place}/agree", code=first.code()).status == 422
+    assert first.post(f"{place}/agree", code=other).status == 422
     assert waits(house, login)
     assert first.post(f"{place}/drop").status == 303
-    assert second.post(f"{place}/agree", code=second.code()).status == 422
+    assert second.post(f"{place}/agree", code=their).status == 422
     assert Browser(served).post("/console/sign-in", login=login, password=PASSWORD).status == 303
-    theirs = login_of(house, second)
-    assert ask(first, theirs) == 303
+    assert ask(first, theirs, other) == 303
     place = f"{PEOPLE}/reset/{asked(house, theirs)}"
-    assert second.post(f"{place}/agree", code=second.code()).status == 422
+    assert second.post(f"{place}/agree", code=their).status == 422
     assert second.post(f"{place}/drop").status == 409
     assert waits(house, theirs)
-    assert first.post(f"{PEOPLE}/reset/{2**62}/agree", code=first.code()).status == 404
+    assert second.post(f"{PEOPLE}/reset/{2**62}/agree", code=their).status == 404
     with house.begin() as conn:
         acts = {each.act for each in audit.entries(conn, Wanted(subject=login), most=9)}
     assert {"person.reset-asked", "person.reset-dropped"} <= acts

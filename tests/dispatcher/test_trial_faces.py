@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.ledger import trials
+from campaigns.ledger import audit, trials
+from campaigns.ledger.audit import Wanted
 from config.servers import Servers
 from dispatcher import cli
 from dispatcher.assemble import Site
@@ -119,3 +120,48 @@ def test_the_pages_show_a_trial_and_let_two_persons_end_it(site: Site, planned: 
         assert approver.post(f"{place}/live", reason="đồng ý", code=approver.code()).status == 303
         assert "gửi thật: gửi được cho mọi người" in approver.get(place).body.decode()
         assert "tập dượt: chỉ" not in approver.get(f"/console/waves/{wave.id}/approve").body.decode()
+
+
+def test_the_page_fills_and_empties_the_allow_list(site: Site, planned: Planned) -> None:
+    """As the command line does, but whole or not at all; numbers are masked, and told once."""
+    house, place = planned.house, f"/console/accounts/{ACCOUNT}"
+    typed = "0912345678\n\n+84 912 345 678\n0987.654.321\n"
+    with serving(site) as served:
+        operator = signed_in(served, house, "van-hanh", "operator", authenticator=True)
+        officer = signed_in(served, house, "can-bo", "officer")
+        assert operator.post(f"{place}/trial", reason="thử").status == 303
+
+        def put(numbers: str, code: str = "000000") -> tuple[int, str]:
+            said = operator.post(f"{place}/allow", numbers=numbers, code=code)
+            return said.status, said.body.decode()
+
+        status, page = put("0912345678\nkhông phải số\n0987654321\nabc")
+        assert (status, "không có số di động ở dòng 2, 4" in page) == (422, True)
+        assert "0 trên 100 số" in page
+        assert "0987654321" in page  # what was typed stays in its box
+        for empty in ("", " \n ", "abc"):
+            assert put(empty)[0] == 422
+        assert put(typed)[0] == 422
+        assert "0 trên 100 số" in operator.get(place).body.decode()
+        status, page = put(typed, operator.code())
+        assert (status, "2 trên 100 số" in page) == (200, True)
+        assert "84912•••678, 84987•••321" in page
+        assert "912345678" not in page
+        page = operator.get(place).body.decode()
+        assert "•••" not in page
+        assert "2 trên 100 số" in page
+        assert f'action="{place}/allow"' not in officer.get(place).body.decode()
+        many = "\n".join(f"09123{n:05}" for n in range(99))
+        spare = operator.code()  # what is refused leaves it unused
+        status, page = put(many, spare)
+        assert (status, "sẽ quá 100 số" in page, "2 trên 100 số" in page) == (422, True, True)
+        assert operator.post(f"{place}/disallow", numbers="0912345678\nabc").status == 422
+        said = operator.post(f"{place}/disallow", numbers="0912345678\n0912345679")
+        assert (said.status, "1 trên 100 số" in said.body.decode()) == (200, True)
+        with house.begin() as conn:
+            told = [each for each in audit.entries(conn, Wanted(subject=ACCOUNT, person="van-hanh"), most=20)
+                    if each.act in {"account.allow", "account.disallow"}]  # fmt: skip
+        assert [(each.act, each.details["changed"]) for each in told[:2]] == [
+            ("account.disallow", 1), ("account.allow", 2),
+        ]  # fmt: skip
+        assert operator.post("/console/accounts/none/allow", numbers=typed, code=spare).status == 404
