@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -64,6 +64,12 @@ def of_campaign(conn: psycopg.Connection, campaign: str) -> list[Audience]:
     """The audiences of a campaign, newest first."""
     rows = conn.execute("SELECT id FROM audience WHERE campaign = %s ORDER BY created_at DESC", (campaign,)).fetchall()
     return [audience(conn, row[0]) for row in rows]
+
+
+def names(conn: psycopg.Connection, wanted: Sequence[int]) -> dict[int, str]:
+    """Audience -> its name, of those that there are."""
+    rows = conn.execute("SELECT id, name FROM audience WHERE id = ANY(%s)", (list(set(wanted)),))
+    return {int(each): str(name) for each, name in rows}
 
 
 def by_carrier(conn: psycopg.Connection, wanted: int) -> dict[str, int]:

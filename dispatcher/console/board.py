@@ -28,6 +28,7 @@ class Duty:
     tag: str
     path: str
     days: int  # from today; negative: over
+    wave: int = 0  # of ours, that does it; 0: none yet
 
     @property
     def over(self) -> bool:
@@ -51,7 +52,7 @@ def _of_wave(campaign: Campaign, plan: WavePlan, wave: Wave | None, today: date,
     path = f"/console/waves/{wave.id}" if wave else f"/console/campaigns/{campaign.name}"
     approved = wave is not None and wave.state == "planned" and wave.id not in lacking
     holder, state, tag = APPROVED if approved else _standing(wave, days)
-    return Duty("Send {name}", plan.name, plan.until, holder, state, tag, path, days)
+    return Duty("Send {name}", plan.name, plan.until, holder, state, tag, path, days, wave.id if wave else 0)
 
 
 def _standing(wave: Wave | None, days: int) -> tuple[str, str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from starlette.responses import Response
 
 from campaigns import segments
-from campaigns.alerts import sentence
+from campaigns.alerts import Alert, sentence
 from campaigns.definition import variants
 from campaigns.ledger import alerts, lists, people, registry, waves
 from campaigns.ledger.waves import Wave
@@ -19,6 +20,8 @@ from dispatcher.console.snapshots import Snapshot, Snapshots, bar
 from dispatcher.console.waving import APPROVED, TAGS, begins_at, planned_tag, tag_of
 
 MOVING = ("running", "paused")
+MOST_WAVES = 5
+"""Of them at home; the rest behind a link that counts them."""
 WAVES_A_PAGE, DIGITS = 50, 5
 SHOWN = frozenset({"asks", "approval", "test"})
 """Alerts that the home page has in a place of their own."""
@@ -36,12 +39,13 @@ def home(call: Call) -> Response:
         lacking, mine = waves.lacking(conn), waves.lacking(conn, call.who.login)
     board = [each for campaign in campaigns for each in duties(campaign, _of(campaign.name, found), today, lacking)]
     snapshots: Snapshots = call.request.app.state.snapshots
-    moving = _moving(call, [snapshots.of(wave.id) for wave in found if wave.state in MOVING][:5])
+    in_motion = sorted((wave for wave in found if wave.state in MOVING), key=lambda wave: wave.state != "running")
+    some = in_motion if call.request.query_params.get("waves") == "all" else in_motion[:MOST_WAVES]
+    moving = _moving(call, [snapshots.of(wave.id) for wave in some])
     asking = [snapshots.of(wave.id) for wave in found if wave.asks]
-    with call.house.begin() as conn:
-        named = {snap.wave.audience: lists.audience(conn, snap.wave.audience).name for snap, *_ in moving}
-    told_here = [(f"{local(each.began_at):%H:%M %d/%m}", sentence(each, call.words.language)) for each in told]
-    return show(call, "home.html", board=board, moving=moving, lists=named,
+    called = _called(call, found)
+    told_here = [(f"{local(each.began_at):%H:%M %d/%m}", _told(each, called, call.words.language)) for each in told]
+    return show(call, "home.html", board=board, moving=moving, more=len(in_motion) - len(some), called=called,
                 current=[duty for duty in board if not duty.over], over=[duty for duty in board if duty.over],
                 asking=asking, bar=bar, today=today, campaigns=campaigns,
                 next=next((wave for wave in found if wave.id in mine), None), alerts=told_here)  # fmt: skip
@@ -53,6 +57,20 @@ def _moving(call: Call, snaps: list[Snapshot]) -> list[tuple[Snapshot, datetime 
         given = [waves.approvals(conn, snap.wave) for snap in snaps]
     begins = [begins_at(snap, some, now()) for snap, some in zip(snaps, given, strict=True)]
     return [(snap, at, tag_of(call, snap, some, at)) for snap, some, at in zip(snaps, given, begins, strict=True)]
+
+
+def _called(call: Call, found: list[Wave]) -> dict[int, str]:
+    """Wave -> name, reach and list: names of waves repeat."""
+    with call.house.begin() as conn:
+        listed = lists.names(conn, [wave.audience for wave in found])
+    return {wave.id: " · ".join((wave.name, call.words.say("{n} people", n=wave.n), listed[wave.audience]))
+            for wave in found}  # fmt: skip
+
+
+def _told(alert: Alert, called: Mapping[int, str], language: str) -> str:
+    """An alert's sentence, its wave named as everywhere on the page."""
+    title = called.get(int(alert.about)) if alert.about.isdecimal() and "name" in alert.facts else None
+    return sentence(alert._replace(facts={**alert.facts, "name": title}) if title else alert, language)
 
 
 def _of(campaign: str, found: list[Wave]) -> list[Wave]:

@@ -47,7 +47,7 @@ def test_a_wave_that_cools_down_says_when_it_begins_and_is_put_off_with_one_clic
     home = officer.get("/console").body.decode()
     apart = home.index(">Tạm dừng</h2>")
     assert apart < home.index(f'href="/console/waves/{wave.id}"', apart), "what is paused stands apart from what moves"
-    assert "danh sách " in home[apart:]
+    assert f"{wave.name} · 40 người · seed 81" in home[apart:]
     assert "Đang gửi được bình thường" in home
     assert re.search(r"<summary>Đã xong hoặc đã qua từ lâu \(\d+\)</summary>", home), "the letter is of 2024"
     with house.begin() as conn:
