@@ -93,7 +93,7 @@ def _routes(campaign: Campaign, carriers: Collection[str], accounts: Collection[
                 reason = Problem("names {account}; configured are {known}", account=account, known=_listed(accounts))
                 yield _at(campaign, f"routes[{place}].accounts", reason)
         if route.carrier in carriers and not campaign.sender(route.carrier):
-            reason = Problem("is {carrier}, which has no sender; add it under [[senders]]", carrier=route.carrier)
+            reason = Problem("is {carrier}, which has no sender; add one", carrier=route.carrier)
             yield _at(campaign, f"routes[{place}].carrier", reason)
 
 
@@ -166,7 +166,7 @@ def _slips(campaign: Campaign) -> Faults:
         if not any(slip.found in correction.found for correction in campaign.text.corrections):
             yield _at(campaign, "text", Problem(
                 "{found} at character {position} is written {suggested} elsewhere in the letter (line {lines});"
-                " propose it under [[text.corrections]] or leave it",
+                " propose it as a correction, or leave it",
                 found=slip.found, position=slip.position, suggested=slip.suggested, lines=_listed(slip.source_lines),
             ))  # fmt: skip
 

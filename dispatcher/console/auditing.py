@@ -11,10 +11,11 @@ from starlette.responses import Response, StreamingResponse
 
 from campaigns.ledger import audit, people, waves
 from campaigns.ledger.audit import Entry, Wanted
-from campaigns.terms import Problem
+from campaigns.terms import Problem, Verdict
 from dispatcher.console.call import Call, place_of
 from dispatcher.console.pages import HEADERS, ZONE, show
 from dispatcher.console.signing import check_code
+from dispatcher.words import Words
 
 ROWS = 35
 GREATEST = 2**63 - 1
@@ -58,6 +59,17 @@ ACTS = {
     "account.trial": "put an account into trial", "account.live-asked": "asked for an account to go live",
     "account.live": "let an account go live", "account.allow": "put numbers on an account's allow-list",
     "account.disallow": "took numbers off an account's allow-list",
+    "seeds.set": "chose the seed phones of a campaign",
+    "canary.right": "said that the text on the seed phones is right",
+    "canary.wrong": "said that the text on the seed phones is wrong",
+    "budget.ask": "asked for higher ceilings of a wave",
+    "budget.agree": "agreed to higher ceilings of a wave", "wave.ask": "asks for new hours for a wave",
+    "hotline.unverified": "started a wave though nobody made sure of a hotline",
+    "failover": "sent on by another account", "sending.unlock": "unlocked sending",
+    "installation.restore": "restored the installation from a backup",
+    "list.suppress": "put numbers on a list of people who are not texted",
+    "list.unsuppress": "took numbers off a list of people who are not texted",
+    "people.forget": "deleted old traces of people",
 }  # fmt: skip
 """Act -> what somebody did; an act without a sentence shows its own name."""
 LABELS = {
@@ -66,6 +78,20 @@ LABELS = {
     "choice": "Text chosen", "campaign": "Campaign", "audience": "List", "account": "Account", "carrier": "Carrier",
     "file": "File", "rows": "Rows", "roles": "Roles", "scopes": "Rights", "first": "From day", "last": "To day",
     "asked_by": "Asked by", "version": "Version", "ceilings": "Ceilings", "filter": "Filter",
+    "seconds": "Seconds until it stood still", "on_wire": "Messages on the way", "waiting": "Messages that never left",
+    "unheard": "Workers that told nothing", "messages": "Messages", "was": "Before", "became": "After",
+    "before": "Hash of the plan before", "window": "Hours", "window_before": "Hours before", "budget": "Ceilings",
+    "closed": "Closed at", "missed": "Hours missed", "given": "Numbers given", "changed": "Numbers changed",
+    "starts": "Begins", "ends": "Ends", "hours": "Hours", "rate": "Segments a second", "sender": "Sender's name",
+    "owner": "Owner of the hotline", "words": "Reason", "tested": "Who answered the call", "value": "New value",
+    "effective_on": "In force from", "change": "Number of the change", "days": "Days",
+    "issuer": "Issuer of the account",
+    "principal": "In place of", "carriers": "Carriers", "despite": "Though not every phone has it", "again": "Again",
+    "full": "With whole numbers", "form": "Kind of file", "sha256": "Hash of the file", "log": "Hash of the send log",
+    "digest": "Hash of the definition", "evidence": "Evidence", "lifted": "Stops lifted", "locks": "Locks taken off",
+    "made_at": "Made at", "email": "Address", "way": "By", "asked": "Asked", "waves": "Waves",
+    "orders": "Carrier orders", "id": "Number of the entry",
+    "campaign_version": "Version",
 }  # fmt: skip
 """Name of a fact -> its label; a fact without a label shows its own name."""
 OF_WAVES = ("wave.", "canary.", "budget.", "hotline.unverified", "failover", "report.", "export.")
@@ -94,8 +120,9 @@ def _page(call: Call, asked: Mapping[str, str], wrong: str, status: int = 200) -
         called = waves.names(conn, [int(each.subject) for each in found if _of_wave(each)])
     return show(
         call, "audit.html", status, rows=found[:ROWS], n=n, people=known, given=given, wrong=wrong, acts=ACTS,
-        kinds=KINDS, facts=facts, further=_address(given, found[ROWS - 1].id) if len(found) > ROWS else "",
-        why=call.form.get("why", ""), labels=LABELS, named=lambda each: _named(each, called),
+        kinds=KINDS, facts=facts, label=lambda name: label(call.words, name), told=lambda fact: told(call.words, fact),
+        further=_address(given, found[ROWS - 1].id) if len(found) > ROWS else "",
+        why=call.form.get("why", ""), named=lambda each: _named(each, called),
         hashed=given["subject"] if len(given["subject"]) == DIGEST else "",
     )  # fmt: skip
 
@@ -133,6 +160,23 @@ def facts(entry: Entry) -> list[tuple[str, Any]]:
     """What an entry says beside its sentence; long digests shortened, nothing empty."""
     return [(name, value[:12] if isinstance(value, str) and len(value) == DIGEST else value)
             for name, value in entry.details.items() if value not in ("", None, [], {})]  # fmt: skip
+
+
+def label(words: Words, name: str) -> str:
+    """What a fact is called; the counts of an import are called by their verdict."""
+    if name in {verdict.value for verdict in Verdict}:
+        return words.value(Verdict(name))
+    return words.say(LABELS[name]) if name in LABELS else name
+
+
+def told(words: Words, value: Any) -> Any:
+    """A fact as people write it; what has parts is shown as it is."""
+    if isinstance(value, bool):
+        return words.say("this is so") if value else words.say("this is not so")
+    if isinstance(value, int | float):
+        return words.number(value)
+    plain = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return ", ".join(value) if plain else value
 
 
 def export(call: Call) -> Response:

@@ -255,9 +255,7 @@ def test_empty_text(folder: Path) -> None:
 def test_route_without_sender(folder: Path, edit: Edit) -> None:
     """A network that no sender is registered at is refused before anything is planned."""
     edit(r'\[\[senders\]\]\ncarrier = "itel"\nname = "UBNDLaiChau"', "")
-    assert refusals(folder) == [
-        "20-BCD-2024/campaign.toml: routes[6].carrier: is itel, which has no sender; add it under [[senders]]"
-    ]
+    assert refusals(folder) == ["20-BCD-2024/campaign.toml: routes[6].carrier: is itel, which has no sender; add one"]
 
 
 def test_broken_files(folder: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_bad_value_is_kept_and_told_at_its_field_in_vietnamese(
     said = save(officer, house, path, step, **changes)
     page = said.body.decode()
     assert said.status == 422
-    assert "<title>[Tập dượt] Lỗi: " in page
+    assert "<title>[Diễn tập] Lỗi: " in page
     assert f'<a href="#{field}">' in page
     assert f'id="{field}"' in page
     assert page.count(words) >= 2

@@ -68,6 +68,14 @@ def test_an_order_goes_its_way_on_pages_to_the_accepted_figures(served: Served, 
     assert order in officer.get("/console/orders").body.decode()
 
 
+def test_days_that_are_over_are_told_small_and_days_to_go_large(served: Served, house: House, order: str) -> None:
+    """The letter is of 2024: what is long over does not shout."""
+    page = browser(served, house, "officer").get("/console/orders").body.decode()
+    row = page[: page.index(f'href="{order}"')].rpartition('<div class="row')[2]
+    assert re.search(r'<div class="small muted">đã qua [\d.]+ ngày</div>', row)
+    assert 'class="days"' not in row
+
+
 def test_fewer_segments_than_ordered_stand_beside_the_figure_and_need_a_note(
     served: Served, house: House, order: str
 ) -> None:

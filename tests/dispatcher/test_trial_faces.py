@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,10 @@ def test_the_pages_show_a_trial_and_let_two_persons_end_it(site: Site, planned: 
         assert operator.post(f"{place}/live", reason="máy thử nhận đủ", code=operator.code()).status == 303
         assert "Đồng ý cho gửi thật" in approver.get(place).body.decode()
         assert approver.post(f"{place}/live", reason="đồng ý", code=approver.code()).status == 303
-        assert "gửi thật: gửi được cho mọi người" in approver.get(place).body.decode()
+        for live in (place, "/console/accounts"):
+            page = approver.get(live).body.decode()
+            assert "<span>gửi thật" not in page, "nothing real can leave a rehearsal"
+            assert re.search(r'<span class="chip off">.*?<span>Diễn tập', page, re.DOTALL)
         assert "tập dượt: chỉ" not in approver.get(f"/console/waves/{wave.id}/approve").body.decode()
 
 

@@ -143,6 +143,7 @@ def test_the_words_of_a_wave_are_translated() -> None:
         *KINDS.values(),
         *auditing.ACTS.values(),
         *auditing.KINDS.values(),
+        *auditing.LABELS.values(),
         *OUTCOMES.values(),
         *(each.holder for each in MOVES.values()),
     } <= set(VIETNAMESE)
@@ -150,6 +151,20 @@ def test_the_words_of_a_wave_are_translated() -> None:
     assert words.speak("vi").say("wave {wave} is {state}: it cannot be started", wave="7", state="paused") == (
         "Đợt gửi 7 đang ở trạng thái tạm dừng: không bắt đầu được"
     )
+
+
+def test_no_sentence_shows_the_tables_of_a_file() -> None:
+    """What the rules say of a campaign is read on pages too, where no file is to be seen."""
+    told = (each for each in (*VIETNAMESE, *VIETNAMESE.values()) if each and not each.endswith("[[{key}]]"))
+    assert [each for each in told if "[[" in each] == []
+
+
+def test_facts_of_the_record_are_told_in_words() -> None:
+    vi = words.speak("vi")
+    assert auditing.label(vi, "on_wire") == "Bản tin còn trên đường"
+    assert auditing.label(vi, Verdict.DUPLICATE.value) == vi.value(Verdict.DUPLICATE)
+    told = [auditing.told(vi, value) for value in (True, 1234, 0.31, ["an", "binh"], {"wave": 1})]
+    assert told == ["có", "1.234", "0,31", "an, binh", {"wave": 1}]
 
 
 def test_the_words_of_a_draft_are_translated() -> None:
