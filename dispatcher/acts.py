@@ -73,11 +73,7 @@ def import_audience(
 
     `seeds`: our own phones, which the list of our own phones does not keep out, nor the cap.
     """
-    table = number_table()
-    lists, cap, day = _left_out(conn, campaign)
-    if seeds:
-        lists, cap = tuple(name for name in lists if name != plans.STAFF), None
-    intake = Intake(house.keys(campaign), table.carriers, units().on(day), lists, cap)
+    table, intake = number_table(), intake_of(house, conn, campaign, seeds=seeds)
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
     with open_sheet(file, column=column, sheet=sheet) as opened:
@@ -87,6 +83,14 @@ def import_audience(
             yield progress
         if progress is None:
             raise Problem("{name} has no rows below its heading: nothing was imported", name=name or file.name)
+
+
+def intake_of(house: House, conn: psycopg.Connection, campaign: str, *, seeds: bool = False) -> Intake:
+    """What rows of a campaign's list are judged and sealed by; `seeds` as in import_audience."""
+    lists, cap, day = _left_out(conn, campaign)
+    if seeds:
+        lists, cap = tuple(name for name in lists if name != plans.STAFF), None
+    return Intake(house.keys(campaign), number_table().carriers, units().on(day), lists, cap)
 
 
 def take_list(

@@ -22,8 +22,9 @@ from campaigns.rules import warnings
 from campaigns.schedule import WavePlan
 from campaigns.terms import Absent, Problem, Problems
 from config.carriers import AccountSettings, load_accounts, load_carriers
-from dispatcher import acts, foresight, standards
+from dispatcher import acts, foresight, seeding, standards
 from dispatcher import orders as order_acts
+from dispatcher.seeding import NONE, Seeds
 from workers.house import House
 
 CHOSEN_TEXT = {True: "corrected", False: "verbatim"}
@@ -132,7 +133,14 @@ def to_see(house: House, conn: psycopg.Connection, campaign: Campaign) -> list[P
 
 
 def submit(
-    house: House, draft: int, version: int, person: people.Person, chosen: list[int], *, rehearsal: bool
+    house: House,
+    draft: int,
+    version: int,
+    person: people.Person,
+    chosen: list[int],
+    *,
+    rehearsal: bool,
+    seeds: Seeds = NONE,
 ) -> Draft:
     """Define the campaign and plan its waves or draft its orders, all or nothing; then another person decides."""
     with house.begin() as conn:
@@ -147,7 +155,9 @@ def submit(
             planned, ordered = [], _order(house, conn, campaign, found.fields, person.login, rehearsal=rehearsal)
         else:
             ordered = []
-            planned = _plan(house, conn, campaign, made, found.fields, person.login, chosen, rehearsal=rehearsal)
+            seeding.take(house, conn, person, campaign.name, seeds)
+            planned = _plan(house, conn, campaign, made, found.fields, person.login, chosen, rehearsal=rehearsal,
+                            canary=seeds.wanted)  # fmt: skip
         return drafts.move(conn, draft, version, DraftState.SUBMITTED, person.login, campaign=campaign.name,
                            campaign_version=made, waves=planned, orders=ordered)  # fmt: skip
 
@@ -165,7 +175,7 @@ def _refuse_other_letter(conn: psycopg.Connection, campaign: Campaign) -> None:
 
 def _plan(
     house: House, conn: psycopg.Connection, campaign: Campaign, version: int, fields: Fields, login: str,
-    chosen: list[int], *, rehearsal: bool,
+    chosen: list[int], *, rehearsal: bool, canary: bool,
 ) -> list[str]:  # fmt: skip
     audience = audience_of(conn, campaign, fields)
     if audience is None:
@@ -174,7 +184,9 @@ def _plan(
     if not wanted:
         raise Problem("choose one wave at least that is not gone by")
     made = [
-        acts.draft_wave(house, campaign, version, no, audience.id, rehearsal=rehearsal, variant=variant_of(campaign))
+        acts.draft_wave(
+            house, campaign, version, no, audience.id, rehearsal=rehearsal, variant=variant_of(campaign), canary=canary
+        )
         for no in wanted
     ]
     return [str(acts.plan_in(house, conn, each, login).id) for each in made]

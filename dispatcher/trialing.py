@@ -38,6 +38,15 @@ def planned_trials(words: Words, found: Sequence[Waiting]) -> list[str]:
     return said
 
 
+def seed_trials(words: Words, found: Sequence[Waiting]) -> list[str]:
+    """Seed phones that accounts in trial leave out, so that the rest of the wave waits; a sentence for each account."""
+    return [
+        words.say("account {account} is in trial and {n} seed phones are not on its allow-list: they get nothing, so"
+                  " the rest of the wave waits", account=account, n=waiting - allowed)
+        for account, next_, waiting, allowed in _summed(found) if not next_ and waiting > allowed
+    ]  # fmt: skip
+
+
 def waiting_trials(words: Words, found: Sequence[Waiting]) -> list[str]:
     """What of a wave that was started waits because of accounts in trial."""
     said = []

@@ -137,13 +137,7 @@ def freeze(conn: psycopg.Connection, audience: int, keys: CampaignKeys) -> Froze
     rows = conn.execute(
         "SELECT carrier, unit, number_hash FROM audience_row WHERE audience = %s ORDER BY file, line", (audience,)
     ).fetchall()
-    blocks = conn.execute(
-        "SELECT file, block, nonce, ciphertext FROM audience_block WHERE audience = %s ORDER BY file, block",
-        (audience,),
-    )
-    numbers = array("Q")
-    for file, block, nonce, ciphertext in blocks:
-        numbers.extend(keys.open_block(nonce, ciphertext, audience_context(audience, file, block)))
+    numbers = numbers_of(conn, audience, keys)
     if len(numbers) != len(rows):
         raise Problem(
             "audience {audience} is damaged: {rows} rows, {numbers} numbers",
@@ -156,6 +150,18 @@ def freeze(conn: psycopg.Connection, audience: int, keys: CampaignKeys) -> Froze
         root.update(carrier.to_bytes(2, "big") + number_hash)
     conn.execute("UPDATE audience SET root = %s WHERE id = %s", (root.hexdigest(), audience))
     return Frozen([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], numbers, root.hexdigest())
+
+
+def numbers_of(conn: psycopg.Connection, audience: int, keys: CampaignKeys) -> array[int]:
+    """The accepted numbers of an audience, in the order of files and lines."""
+    blocks = conn.execute(
+        "SELECT file, block, nonce, ciphertext FROM audience_block WHERE audience = %s ORDER BY file, block",
+        (audience,),
+    )
+    numbers = array("Q")
+    for file, block, nonce, ciphertext in blocks:
+        numbers.extend(keys.open_block(nonce, ciphertext, audience_context(audience, file, block)))
+    return numbers
 
 
 def verdict_counts(conn: psycopg.Connection, audience: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import psycopg
 
-from campaigns.ledger import people, reading
+from campaigns.ledger import audiences, people, reading
 from campaigns.ledger.waves import Wave
 from campaigns.sealing import CampaignKeys, mask
 from campaigns.terms import Problem, State
@@ -20,15 +20,27 @@ def set_seeds(conn: psycopg.Connection, campaign: str, audience: int, person: st
     people.record(conn, person, "seeds.set", campaign, audience=str(audience))
 
 
-def seeds(conn: psycopg.Connection, campaign: str) -> int:
-    """The list of the campaign's seed phones; raises Problem when there is none."""
+def newest(conn: psycopg.Connection, campaign: str) -> int:
+    """The list of the campaign's seed phones; 0: there is none."""
     row = conn.execute(
         "SELECT audience FROM seed_list WHERE campaign = %s ORDER BY id DESC LIMIT 1", (campaign,)
     ).fetchone()
-    if row is None:
+    return int(row[0]) if row else 0
+
+
+def seeds(conn: psycopg.Connection, campaign: str) -> int:
+    """The same; raises Problem when there is none."""
+    found = newest(conn, campaign)
+    if not found:
         raise Problem("campaign {name} has no seed phones: import them with `dispatcher audience import --seeds`",
                       name=campaign)  # fmt: skip
-    return int(row[0])
+    return found
+
+
+def masked(conn: psycopg.Connection, campaign: str, keys: CampaignKeys) -> list[str]:
+    """The seed phones that are in use, masked; none: there are none."""
+    found = newest(conn, campaign)
+    return [mask(each) for each in audiences.numbers_of(conn, found, keys)] if found else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import psycopg
 
+from campaigns.ledger.audience_rows import CAPPED, DUPLICATE, SUPPRESSED
+from campaigns.numbers import Reason
 from campaigns.terms import Absent
 
 
@@ -60,9 +62,13 @@ def audience_of_file(conn: psycopg.Connection, campaign: str, digest: str, *, se
     return int(row[0]) if row else None
 
 
-def of_campaign(conn: psycopg.Connection, campaign: str) -> list[Audience]:
-    """The audiences of a campaign, newest first."""
-    rows = conn.execute("SELECT id FROM audience WHERE campaign = %s ORDER BY created_at DESC", (campaign,)).fetchall()
+def of_campaign(conn: psycopg.Connection, campaign: str, *, seeds: bool = False) -> list[Audience]:
+    """The audiences of a campaign, newest first; `seeds`: its lists of seed phones too."""
+    rows = conn.execute(
+        "SELECT id FROM audience a WHERE campaign = %s AND (%s OR NOT EXISTS (SELECT FROM seed_list s"
+        " WHERE s.audience = a.id)) ORDER BY created_at DESC",
+        (campaign, seeds),
+    ).fetchall()
     return [audience(conn, row[0]) for row in rows]
 
 
@@ -80,6 +86,14 @@ def by_carrier(conn: psycopg.Connection, wanted: int) -> dict[str, int]:
         (wanted,),
     )
     return {str(name): int(n) for name, n in rows}
+
+
+REASONS = {each.key: each.sentence for each in Reason} | {
+    DUPLICATE: "the same number stands in an earlier row",
+    SUPPRESSED: "on a list of people who are not texted",
+    CAPPED: "has had as many messages as one person may get in a day",
+}
+"""Key of a row's reason -> a sentence of ours."""
 
 
 class Fallen(NamedTuple):

@@ -150,6 +150,12 @@ def of_wave(conn: psycopg.Connection, wave: int) -> list[Waiting]:
     return [Waiting(*row) for row in conn.execute("SELECT * FROM trial_standing(%s)", (wave,))]
 
 
+def of_seeds(conn: psycopg.Connection, wave: int) -> list[Waiting]:
+    """The same of the seed phones that a wave waits for."""
+    asked = "SELECT t.* FROM wave w, trial_standing(w.canary) t WHERE w.id = %s AND w.canary IS NOT NULL"
+    return [Waiting(*row) for row in conn.execute(asked, (wave,))]
+
+
 def _must_be(conn: psycopg.Connection, account: str) -> None:
     if conn.execute("SELECT FROM account WHERE name = %s", (account,)).fetchone() is None:
         raise Absent("there is no account {name}: see `dispatcher account list`", name=account)

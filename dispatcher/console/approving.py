@@ -9,7 +9,7 @@ import psycopg
 from starlette.responses import Response
 
 from campaigns.doubts import doubts
-from campaigns.ledger import audiences, deputies, late, lists, people, registry, suppression, waves
+from campaigns.ledger import audiences, canaries, deputies, late, lists, people, registry, suppression, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
@@ -39,6 +39,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, at: str = "count") -> Re
         given, known = waves.approvals(conn, wave), people.names(conn)
         able, before = people.approvers(conn, wave.author, wave.reopened_by), _before(conn, wave)
         facts, apart = _facts(conn, wave, before), _apart(call, conn, wave)
+        seeds = canaries.phones(conn, wave.id, call.house.keys(wave.campaign))
         principal = deputies.stands_for(conn, call.who.login)
     return show(
         call, "approve.html", status, wave=wave, campaign=campaign, approvals=given, people=known, wrong=wrong,
@@ -46,7 +47,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, at: str = "count") -> Re
         principal=principal, differs=differs(wave), approved={each.choice for each in given},
         doubts=doubts(campaign.text),
         budget=[*planned_budget(call.words, wave.plan), *planned_calls(call.words, wave.plan)],
-        canary=planned_canary(call.words, wave.plan),
+        canary=planned_canary(call.words, wave.plan), seeds=seeds,
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
         why=call.form.get("reason", ""), at=at, trials=trials.notes(call, wave),

@@ -26,6 +26,7 @@ from dispatcher import drafts as house_drafts
 from dispatcher.console import draft_fields, months
 from dispatcher.console.call import Call
 from dispatcher.console.pages import local
+from dispatcher.console.planning import seeds_in_use
 
 Facts = dict[str, Any]
 PLACES = 5
@@ -266,6 +267,7 @@ def review_facts(call: Call, draft: Draft, told: Read, said: Fields) -> Facts:
         planned = [waves.get(conn, int(each)) for each in made.get("waves", ())]
         ordered = [orders.get(conn, int(each)) for each in made.get("orders", ())]
         lacks = waves.lacking(conn)
+        seeds = seeds_in_use(call, conn, told.campaign.name) if told.campaign.name else []
         decided = any(waves.approvals(conn, each) or each.started_at for each in planned)
     return forecast_facts(call, draft, told, said) | {
         "lacking": told.faults, "to_see": seen, "seen_mark": seen_mark, "made": made, "planned": planned,
@@ -274,7 +276,7 @@ def review_facts(call: Call, draft: Draft, told: Read, said: Fields) -> Facts:
             call.words, each, house_drafts.carriers(call.house)),
         "ahead": house_drafts.ahead(told.campaign, rehearsal=call.rehearsal), "states": drafting.DraftState,
         "plain": house_drafts.variant_of(told.campaign), "sent": _as_sent(told.campaign), "zone": ZONE,
-        "measured": facts.of_text(_as_sent(told.campaign)),
+        "measured": facts.of_text(_as_sent(told.campaign)), "seeds": seeds,
     }  # fmt: skip
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from starlette.responses import Response, StreamingResponse
 
 from campaigns.ledger import audiences, lists, people, registry
-from campaigns.ledger.audience_rows import CAPPED, DUPLICATE, SUPPRESSED
-from campaigns.numbers import Reason
 from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
 from dispatcher import acts
@@ -17,12 +15,6 @@ from dispatcher.console.pages import HEADERS, show
 
 ROWS = 50
 """Rows that were not accepted, on one page."""
-REASONS = {each.key: each.sentence for each in Reason} | {
-    DUPLICATE: "the same number stands in an earlier row",
-    SUPPRESSED: "on a list of people who are not texted",
-    CAPPED: "has had as many messages as one person may get in a day",
-}
-"""Key of a row's reason -> a sentence of ours."""
 
 
 def lists_page(call: Call) -> Response:
@@ -34,7 +26,7 @@ def _page(call: Call, wrong: str, status: int = 200) -> Response:
     name = str(call.request.path_params["name"])
     with call.house.begin() as conn:
         campaign, _ = registry.get_campaign(conn, name)
-        found = [(each, audiences.verdict_counts(conn, each.id)) for each in lists.of_campaign(conn, name)]
+        found = [(each, audiences.verdict_counts(conn, each.id)) for each in lists.of_campaign(conn, name, seeds=True)]
         known = people.names(conn)
     return show(call, "lists.html", status, campaign=campaign, lists=found, people=known, wrong=wrong,
                 called=call.form.get("name", ""), most=call.house.settings.upload_bytes // 1_000_000)  # fmt: skip
@@ -65,7 +57,7 @@ def list_page(call: Call) -> Response:
         call, "list.html", found=found, counted={Verdict(name): n for name, n in counted.items()},
         whole=sum(counted.values()), valid=counted[Verdict.ACCEPTED.value], rows=rows[:ROWS], after=after,
         more=len(rows) > ROWS, each_page=ROWS, carriers={named.get(each, each): n for each, n in carriers.items()},
-        people=known, verdict=Verdict, why=lambda key: REASONS.get(key, key),
+        people=known, verdict=Verdict, why=lambda key: lists.REASONS.get(key, key),
     )  # fmt: skip
 
 

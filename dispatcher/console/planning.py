@@ -12,15 +12,18 @@ from starlette.responses import Response
 
 from campaigns import schedule
 from campaigns.definition import Campaign
-from campaigns.ledger import audiences, lists, registry
+from campaigns.ledger import audiences, canaries, lists, registry
 from campaigns.ledger.lists import Audience
 from campaigns.ledger.plans import Draft
-from campaigns.terms import Problem, Verdict
+from campaigns.terms import Problem, Problems, Verdict
 from config.carriers import load_carriers
-from dispatcher import acts, foresight
+from dispatcher import acts, foresight, seeding
 from dispatcher.console.call import Call, id_of, to
 from dispatcher.console.pages import HEADERS, show
+from dispatcher.seeding import Seeds
 
+SEEDS = "seeds"
+"""The field of seed phones."""
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
@@ -29,20 +32,32 @@ def plan_page(call: Call) -> Response:
     return _page(call, call.request.query_params.get("wave", ""), call.request.query_params.get("list", ""), "")
 
 
-def _page(call: Call, no: str, chosen: str, wrong: str, status: int = 200) -> Response:
+def _page(call: Call, no: str, chosen: str, wrong: str, status: int = 200, *, at: str = "wave") -> Response:
+    """The page; `at` is the field that `wrong` speaks of."""
     name = str(call.request.path_params["name"])
     with call.house.begin() as conn:
         campaign, version = registry.get_campaign(conn, name)
-        found = _usable(conn, name)
+        found, seeds = _usable(conn, name), seeds_in_use(call, conn, name)
     facts: dict[str, Any] = {"foreseen": None, "draft": None, "reach": 0, "over": False, "unrouted": []}
-    if no and chosen and not wrong:
+    if no and chosen and (not wrong or at == SEEDS):
         try:
             facts |= _forecast(call, campaign, version, no, chosen)
         except Problem as problem:
-            wrong, status = call.words.problem(problem), 422
+            wrong, status, at = call.words.problem(problem), 422, "wave"
     named = {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
     return show(call, "plan.html", status, campaign=campaign, lists=found, no=no, chosen=chosen, wrong=wrong,
-                carriers=named, is_over=_is_over(call), **facts)  # fmt: skip
+                carriers=named, is_over=_is_over(call), at=at, seeds=seeds, **facts)  # fmt: skip
+
+
+def seeds_in_use(call: Call, conn: psycopg.Connection, campaign: str) -> list[str]:
+    """The campaign's seed phones, masked."""
+    there = canaries.newest(conn, campaign)
+    return canaries.masked(conn, campaign, call.house.keys(campaign)) if there else []
+
+
+def seeds_of(call: Call) -> Seeds:
+    """What the form says of seed phones."""
+    return Seeds(call.form.get(SEEDS, ""), "canary" in call.form, call.words.say("Seed phones"))
 
 
 def _is_over(call: Call) -> Any:
@@ -58,14 +73,14 @@ def _usable(conn: psycopg.Connection, campaign: str) -> list[tuple[Audience, int
     return [(each, n) for each, n in found if n]
 
 
-def _drafted(call: Call, campaign: Campaign, version: int, no: str, chosen: str) -> Draft:
+def _drafted(call: Call, campaign: Campaign, version: int, no: str, chosen: str, *, canary: bool = False) -> Draft:
     if not (no.isascii() and no.isdigit() and len(no) < 4):  # noqa: PLR2004 - a campaign has a few waves
         raise Problem("campaign {name} has no wave {no}", name=campaign.name, no=no[:10])
     audience = id_of(chosen)
     with call.house.begin() as conn:
         if lists.audience(conn, audience).campaign != campaign.name:
             raise Problem("there is no audience {audience}", audience=audience)
-    return acts.draft_wave(call.house, campaign, version, int(no), audience, rehearsal=call.rehearsal)
+    return acts.draft_wave(call.house, campaign, version, int(no), audience, rehearsal=call.rehearsal, canary=canary)
 
 
 def _forecast(call: Call, campaign: Campaign, version: int, no: str, chosen: str) -> dict[str, Any]:
@@ -82,10 +97,16 @@ def plan(call: Call) -> Response:
     name, no, chosen = str(call.request.path_params["name"]), call.form.get("wave", ""), call.form.get("list", "")
     with call.house.begin() as conn:
         campaign, version = registry.get_campaign(conn, name)
+    seeds = seeds_of(call)
     try:
-        wave = acts.plan_wave(call.house, _drafted(call, campaign, version, no, chosen), call.who.login)
+        draft = _drafted(call, campaign, version, no, chosen, canary=seeds.wanted)
+        with call.house.begin() as conn:
+            seeding.take(call.house, conn, call.who, name, seeds)
+            wave = acts.plan_in(call.house, conn, draft, call.who.login)
     except Problem as problem:
-        return _page(call, no, chosen, call.words.problem(problem), 422)
+        told = problem.found if isinstance(problem, Problems) else [problem]
+        wrong = "; ".join(call.words.problem(each) for each in told)
+        return _page(call, no, chosen, wrong, 422, at=SEEDS if seeds.wanted else "wave")
     return to(f"/console/waves/{wave.id}/approve")
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from campaigns.ledger.drafts import Draft
 from campaigns.terms import Problem, Problems
 from dispatcher import drafts as house_drafts
-from dispatcher.console import drafting
+from dispatcher.console import drafting, planning
 from dispatcher.console.call import Call, id_of, to
 from dispatcher.console.draft_steps import seen_mark
 
@@ -27,7 +27,7 @@ def submit(call: Call) -> Response:
     chosen = [wave.no for wave in told.campaign.waves if call.form.get(f"wave_{wave.no}")]
     try:
         house_drafts.submit(call.house, draft.id, id_of(call.form.get("base", "")), call.who, chosen,
-                            rehearsal=call.rehearsal)  # fmt: skip
+                            rehearsal=call.rehearsal, seeds=planning.seeds_of(call))  # fmt: skip
     except Problem as problem:
         return _refused(call, draft, problem)
     return to(drafting.step_path(draft.id, "review"))
@@ -46,5 +46,6 @@ def withdraw(call: Call) -> Response:
 
 def _refused(call: Call, draft: Draft, problem: Problem) -> Response:
     found = problem.found if isinstance(problem, Problems) else [problem]
-    return drafting.page(call, draft, "review", wrong=[("review", call.words.problem(each)) for each in found],
+    at = planning.SEEDS if call.given[planning.SEEDS] else "review"
+    return drafting.page(call, draft, "review", wrong=[(at, call.words.problem(each)) for each in found],
                          status=409)  # fmt: skip

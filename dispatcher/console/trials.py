@@ -16,7 +16,7 @@ from dispatcher.console.call import Call, to
 from dispatcher.console.carrying import plain
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code, with_code
-from dispatcher.trialing import planned_trials, waiting_trials, why
+from dispatcher.trialing import planned_trials, seed_trials, waiting_trials, why
 
 PLACE = "/console/accounts"
 WORDS_MOST = 500
@@ -130,5 +130,6 @@ def notes(call: Call, wave: Wave) -> list[str]:
     if wave.state not in {"planned", "running", "paused"}:
         return []
     with call.house.begin() as conn:
-        found = trials.of_wave(conn, wave.id)
-    return planned_trials(call.words, found) if wave.started_at is None else waiting_trials(call.words, found)
+        found, seeds = trials.of_wave(conn, wave.id), trials.of_seeds(conn, wave.id)
+    said = planned_trials(call.words, found) if wave.started_at is None else waiting_trials(call.words, found)
+    return [*seed_trials(call.words, seeds), *said]

@@ -19,7 +19,7 @@ from dispatcher.exclusions import LIST_NAMES
 from dispatcher.foresight import prices_of
 from dispatcher.going import planned_budget, planned_calls, planned_canary
 from dispatcher.resending import TO_WHOM, sums
-from dispatcher.trialing import planned_trials
+from dispatcher.trialing import planned_trials, seed_trials
 from dispatcher.verbs.desk import Desk
 from dispatcher.verbs.texts import bubble
 from workers.house import House
@@ -137,8 +137,8 @@ def _when(desk: Desk, house: House, wave: Wave) -> None:
     ):
         desk.out.print(line)
     with house.begin() as conn:
-        met = trials.of_wave(conn, wave.id)
-    for line in planned_trials(desk.words, met):
+        met, seeds = trials.of_wave(conn, wave.id), trials.of_seeds(conn, wave.id)
+    for line in (*seed_trials(desk.words, seeds), *planned_trials(desk.words, met)):
         desk.out.print(line, style="yellow", soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.ledger.lists import REASONS
 from campaigns.terms import Outcome, Problems, State, Verdict
 from campaigns.terms import Problem as CampaignProblem
 from config.problem import Problem as ConfigProblem
@@ -20,7 +21,6 @@ from dispatcher import words
 from dispatcher.console import auditing, draft_fields
 from dispatcher.console.call import ROLES
 from dispatcher.console.finding import KINDS, OUTCOMES
-from dispatcher.console.listing import REASONS
 from dispatcher.console.ordering import MOVES
 from dispatcher.console.pages import MENU
 from dispatcher.console.waving import TAGS
