@@ -60,6 +60,11 @@ def step_of(secret: bytes, given: str, now: float, last: int) -> int | None:
     return fits[-1] if fits else None
 
 
+def seconds_left(secret: bytes, given: str, now: float, last: int) -> int | None:
+    """Seconds until the next code, when this one is right but was used already; None for any other."""
+    return None if step_of(secret, given, now, -1) is None else max(1, (last + 1) * STEP - int(now))
+
+
 def typed_form(secret: bytes) -> str:
     """Base32 in groups of four, for typing by hand."""
     text = base64.b32encode(secret).decode()

@@ -187,8 +187,7 @@ def confirm_authenticator(call: Call) -> Response:
             logins.use_step(conn, found, step)
             people.record(conn, call.who.login, "console.authenticator", call.who.login)
     if step is None:
-        wrong = call.words.say("the code is wrong or was used: wait for the next one and type it")
-        return _me(call, wrong, secret, 422)
+        return _me(call, _why_not(call, secret, found.last_step), secret, 422)
     return to("/console/me")
 
 
@@ -209,7 +208,7 @@ def check_code(call: Call, conn: psycopg.Connection) -> str:
     step = codes.step_of(secret, call.form.get("code", ""), time.time(), found.last_step)
     logins.note_try(conn, call.who.login, call.address, "code", passed=step is not None)
     if step is None:
-        return call.words.say("the code is wrong or was used: wait for the next one and type it")
+        return _why_not(call, secret, found.last_step)
     logins.use_step(conn, found, step)
     return ""
 
@@ -227,3 +226,10 @@ def with_code(call: Call, act: Callable[[psycopg.Connection], Done]) -> tuple[Do
         if type(problem) is not Problem:
             raise
         return None, call.words.problem(problem)
+
+
+def _why_not(call: Call, secret: bytes, last: int) -> str:
+    wait = codes.seconds_left(secret, call.form.get("code", ""), time.time(), last)
+    if wait is None:
+        return call.words.say("the code is wrong: type the six digits that the authenticator shows now")
+    return call.words.say("this code was used already: a new one appears in {n} seconds, type that", n=wait)

@@ -167,7 +167,7 @@ def test_the_page_says_which_text_is_shown_and_where_the_two_differ(
     wave = planned(n=40, seed=39)
     approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
     page = approver.get(f"/console/waves/{wave.id}/approve").body.decode()
-    for label in ("Nội dung đã sửa", "Nội dung nguyên văn"):
+    for label in ("Nội dung, bản đã sửa lỗi gõ", "Nội dung nguyên văn"):
         assert f'<p class="small which"><b>{label}</b></p><p class="bubble"' in page
         assert f"<dt>Mã: {label}</dt>" in page
     assert re.search(r"Bản sửa khác 1 chữ: <b>“đại” → “đài”</b></p>", page)

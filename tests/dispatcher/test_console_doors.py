@@ -308,6 +308,9 @@ def test_a_code_is_good_once_and_one_step_early_or_late() -> None:
     for off, step in ((-2, None), (-1, 99), (0, 100), (1, 101), (2, None)):
         assert codes.step_of(secret, codes.code(secret, 100 + off), 100 * 30, 0) == step
     assert codes.step_of(secret, codes.code(secret, 100), 100 * 30, 100) is None
+    assert codes.seconds_left(secret, codes.code(secret, 100), 100 * 30 + 8, 100) == 22, "used: the next one is said"
+    wrong = f"{(int(codes.code(secret, 100)) + 1) % 1_000_000:06}"
+    assert codes.seconds_left(secret, wrong, 100 * 30, 0) is None
 
 
 def test_an_authenticator_counts_once_its_first_code_was_typed(served: Served, house: House) -> None:
