@@ -17,7 +17,7 @@ from dispatcher.console.pages import HEADERS, ZONE, show
 from dispatcher.console.signing import check_code
 from dispatcher.words import Words
 
-ROWS = 35
+ROWS = 25
 GREATEST = 2**63 - 1
 """Of the numbers that waves have."""
 DIGITS = 18
