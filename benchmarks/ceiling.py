@@ -9,7 +9,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,15 +37,17 @@ def submissions(to: Sequence[str], text: bytes) -> list[bytes]:
 class Pourer:
     """One connection that only counts."""
 
-    def __init__(self, port: int, pdus: list[bytes], owed: int) -> None:
+    def __init__(
+        self, port: int, pdus: list[bytes], owed: int, *, window: int = WINDOW, login: Mapping[str, str] = LOGIN
+    ) -> None:
         self._line = socket.create_connection(("127.0.0.1", port))
-        self._pdus, self._owed = pdus, owed
+        self._pdus, self._owed, self._window, self._login = pdus, owed, window, login
         self.answered = self.receipts = self._sent = 0
         self._rest, self._out = b"", b""
 
     def pour(self) -> float:
         """Seconds from the first submission to the last receipt's acknowledgement."""
-        login = b"".join(LOGIN[key].encode() + b"\0" for key in ("system_id", "password")) + b"\0\x34\0\0\0"
+        login = b"".join(self._login[key].encode() + b"\0" for key in ("system_id", "password")) + b"\0\x34\0\0\0"
         self._line.sendall(_HEAD.pack(16 + len(login), said.BIND_TRANSCEIVER, 0, 1) + login)
         self._line.recv(1 << 16)
         self._line.settimeout(0)
@@ -64,7 +66,7 @@ class Pourer:
         return took
 
     def _feed(self) -> None:
-        room = min(WINDOW - (self._sent - self.answered), len(self._pdus) - self._sent)
+        room = min(self._window - (self._sent - self.answered), len(self._pdus) - self._sent)
         if room > 0 and len(self._out) < 1 << 18:
             self._out += b"".join(self._pdus[self._sent : self._sent + room])
             self._sent += room

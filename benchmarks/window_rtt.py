@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -24,31 +23,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.carrier import numbers
+from benchmarks.ceiling import Pourer, submissions
 from benchmarks.one_account import ACCOUNT, LOGIN, SHORT, installation, planned_apart, start
 from campaigns.ledger import waves
 from dispatcher import assemble, crew
 from providers.simulator.faults import Faults
 from providers.simulator.truth import read_taken
-from providers.smpp_pdu import (
-    BIND_TRANSCEIVER,
-    DELIVER_SM,
-    DELIVER_SM_RESP,
-    ROK,
-    SUBMIT_SM_RESP,
-    UCS2,
-    Addresses,
-    answers,
-    bind_body,
-    copies,
-    pdu,
-    plain,
-    split,
-)
 
 LICENCE = 1_000_000
 WARM = 9.0  # seconds: the first two windows are as large as the licence, and what is not sent within 5 s comes again
 PATIENCE = 120.0
-INVENTED = 84900000000
 
 
 def measure(window: int, latency: float, seconds: float, folder: Path) -> dict[str, Any]:
@@ -62,7 +47,7 @@ def measure(window: int, latency: float, seconds: float, folder: Path) -> dict[s
             assemble.prepare(site)
             planned_apart(site, int(most * (seconds + WARM)))
             there = crew.start_simulators(hands, site, truth, Faults(latency=latency, undelivered=0, receipt_delay=1))
-            naked = bare(int(there.overrides[ACCOUNT]["port"]), window, seconds)
+            naked = bare(int(there.overrides[ACCOUNT]["port"]), window, int(most * seconds))
             begun = time.time()
             crew.start_work(hands, there)
             house = assemble.house(there)
@@ -84,25 +69,10 @@ def measure(window: int, latency: float, seconds: float, folder: Path) -> dict[s
             "part_of_bare_percent": round(100 * rate / naked, 1), "load": round(os.getloadavg()[0], 1)}  # fmt: skip
 
 
-def bare(port: int, window: int, seconds: float) -> float:
+def bare(port: int, window: int, messages: int) -> float:
     """Messages a second of a loop that only keeps the window full: each answer makes way for the next message."""
-    text = plain(Addresses("LAICHAU-SIM", 5, 0, 1, 1), UCS2, SHORT.encode("utf-16-be"))
-    with socket.create_connection(("127.0.0.1", port)) as line:
-        line.sendall(pdu(BIND_TRANSCEIVER, 1, bind_body(LOGIN["system_id"], LOGIN["password"], "")))
-        line.recv(4096)
-        sent, room, answered, rest = 0, window, 0, b""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if room:
-                line.sendall(copies(text, sent + 2, range(INVENTED + sent, INVENTED + sent + room)))
-                sent += room
-            pdus, used = split(rest := rest + line.recv(1 << 18))
-            rest = rest[used:]
-            room = sum(command == SUBMIT_SM_RESP for command, *_ in pdus)
-            answered += room
-            if told := [sequence for command, _, sequence, _ in pdus if command == DELIVER_SM]:
-                line.sendall(answers(DELIVER_SM_RESP, ROK, told, b"\0"))
-    return answered / seconds
+    pdus = submissions(numbers(messages), SHORT.encode("utf-16-be"))
+    return messages / Pourer(port, pdus, owed=0, window=window, login=LOGIN).pour()
 
 
 def _until(true: Callable[[], bool]) -> None:
