@@ -24,6 +24,10 @@ class Problem(Exception):
         """The English sentence."""
         return self.template.format(**self.values)
 
+    def each(self) -> list[Problem]:
+        """What is wrong, one by one."""
+        return [self]
+
 
 class Absent(Problem):
     """What was asked for is not there."""
@@ -39,6 +43,10 @@ class Problems(Problem):
     def __str__(self) -> str:
         """All sentences, one a line."""
         return "\n".join(str(problem) for problem in self.found)
+
+    def each(self) -> list[Problem]:
+        """What was found."""
+        return self.found
 
 
 class Outcome(IntEnum):

@@ -16,6 +16,11 @@ _MOST_DIGITS = 12
 _MONTHS = 12
 
 
+def lines(said: str) -> list[tuple[int, str]]:
+    """(its number from 1 on, what stands in it) of each line of a box; empty ones are none."""
+    return [(no, line.strip()) for no, line in enumerate(said.splitlines(), 1) if line.strip()]
+
+
 def day(said: str) -> date:
     """30/7/2024, 30-07-2024, 30.7.2024, 2024-07-30 and "30 tháng 7 năm 2024" are one day. Raises Problem."""
     said = said.strip()

@@ -53,14 +53,16 @@ def in_file(house: House, change: Changing, file: Path, *, column: str, sheet: s
 
 def in_cells(house: House, change: Changing, cells: Iterable[tuple[int, str]], *, called: str) -> Change:
     """The same of (line, number) pairs; each number counts once. Nothing is changed where no line holds one."""
-    numbers, bad = numbers_in(cells, called=called)
+    numbers, bad = numbers_in(cells)
+    if not numbers:
+        raise Problem("{file} holds no mobile number: nothing was changed", file=called)
     hashes = house.keyring.installation_hashes(numbers)
     with house.begin() as conn:
         return Change(change(conn, hashes), len(hashes), bad)
 
 
-def numbers_in(cells: Iterable[tuple[int, str]], *, called: str) -> tuple[list[int], tuple[int, ...]]:
-    """(different numbers, lines that hold none) of (line, number) pairs. Raises Problem where no line holds one."""
+def numbers_in(cells: Iterable[tuple[int, str]]) -> tuple[list[int], tuple[int, ...]]:
+    """(different numbers, lines that hold none) of (line, number) pairs."""
     table, numbers, bad = acts.number_table(), set(), []
     for line, raw in cells:
         number, _, _ = table.read(raw)
@@ -68,6 +70,4 @@ def numbers_in(cells: Iterable[tuple[int, str]], *, called: str) -> tuple[list[i
             numbers.add(number)
         else:
             bad.append(line)
-    if not numbers:
-        raise Problem("{file} holds no mobile number: nothing was changed", file=called)
     return sorted(numbers), tuple(bad)

@@ -25,7 +25,7 @@ from campaigns.reports.reminder import reminder
 from campaigns.reports.words import HANOI, local, short_day
 from campaigns.return_checks import check
 from campaigns.returns import Return
-from campaigns.terms import Problem, Problems
+from campaigns.terms import Problem
 from config.carriers import load_carriers
 from workers.house import House
 
@@ -214,10 +214,9 @@ def _refuse(house: House, order: int, incoming: Incoming, problem: Problem, kept
 
 def _sentences(problem: Problem) -> list[dict[str, Any]]:
     """What is wrong, to be said later in anybody's language; the first of very many."""
-    found = problem.found if isinstance(problem, Problems) else [problem]
     return [
         {"template": each.template, "values": {name: str(value)[:200] for name, value in each.values.items()}}
-        for each in found[:MOST_SENTENCES]
+        for each in problem.each()[:MOST_SENTENCES]
     ]
 
 

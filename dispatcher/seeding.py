@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from campaigns import typed
 from campaigns.audience import examine
 from campaigns.ledger import audiences, canaries, lists, people
 from campaigns.sealing import CampaignKeys
@@ -45,7 +46,7 @@ def take(house: House, conn: psycopg.Connection, person: people.Person, campaign
     In the caller's transaction. Raises Problem, or Problems with one a line that is no mobile number, stands there
     twice or may not be texted.
     """
-    entries = [(no, line.strip(), "") for no, line in enumerate(seeds.typed.splitlines(), 1) if line.strip()]
+    entries = [(no, line, "") for no, line in typed.lines(seeds.typed)]
     if not entries:
         return
     if len(entries) > MOST:

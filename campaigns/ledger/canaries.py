@@ -8,7 +8,7 @@ from datetime import datetime
 
 import psycopg
 
-from campaigns.ledger import audiences, people, reading
+from campaigns.ledger import people, reading
 from campaigns.ledger.waves import Wave
 from campaigns.sealing import CampaignKeys, mask
 from campaigns.terms import Problem, State
@@ -35,12 +35,6 @@ def seeds(conn: psycopg.Connection, campaign: str) -> int:
         raise Problem("campaign {name} has no seed phones: import them with `dispatcher audience import --seeds`",
                       name=campaign)  # fmt: skip
     return found
-
-
-def masked(conn: psycopg.Connection, campaign: str, keys: CampaignKeys) -> list[str]:
-    """The seed phones that are in use, masked; none: there are none."""
-    found = newest(conn, campaign)
-    return [mask(each) for each in audiences.numbers_of(conn, found, keys)] if found else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,8 @@ def alone(conn: psycopg.Connection, login: str, reason: str, by: str) -> str:
 
 def _enter(conn: psycopg.Connection, login: str, reason: str, by: str) -> int:
     _not_oneself(login, by)
-    if not reason.strip():
+    why = reason.strip()[:REASON_MOST]
+    if not why:
         raise Problem("write why this person begins anew: the record keeps it")
     if not logins.may_enter(conn, login):
         raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
@@ -94,9 +95,9 @@ def _enter(conn: psycopg.Connection, login: str, reason: str, by: str) -> int:
         raise Problem("it was asked for {login} already: agree to it or drop it first", login=login)
     row = conn.execute(
         "INSERT INTO person_reset (person, reason, asked_by) VALUES (%s, %s, %s) RETURNING id",
-        (login, reason.strip()[:REASON_MOST], by),
+        (login, why, by),
     ).fetchone()
-    people.record(conn, by, "person.reset-asked", login, reason=reason.strip()[:REASON_MOST])
+    people.record(conn, by, "person.reset-asked", login, reason=why)
     return int(row[0]) if row else 0
 
 

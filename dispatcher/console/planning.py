@@ -15,7 +15,8 @@ from campaigns.definition import Campaign
 from campaigns.ledger import audiences, canaries, lists, registry
 from campaigns.ledger.lists import Audience
 from campaigns.ledger.plans import Draft
-from campaigns.terms import Problem, Problems, Verdict
+from campaigns.sealing import mask
+from campaigns.terms import Problem, Verdict
 from config.carriers import load_carriers
 from dispatcher import acts, foresight, seeding
 from dispatcher.console.call import Call, id_of, to
@@ -52,7 +53,7 @@ def _page(call: Call, no: str, chosen: str, wrong: str, status: int = 200, *, at
 def seeds_in_use(call: Call, conn: psycopg.Connection, campaign: str) -> list[str]:
     """The campaign's seed phones, masked."""
     there = canaries.newest(conn, campaign)
-    return canaries.masked(conn, campaign, call.house.keys(campaign)) if there else []
+    return [mask(each) for each in audiences.numbers_of(conn, there, call.house.keys(campaign))] if there else []
 
 
 def seeds_of(call: Call) -> Seeds:
@@ -104,8 +105,7 @@ def plan(call: Call) -> Response:
             seeding.take(call.house, conn, call.who, name, seeds)
             wave = acts.plan_in(call.house, conn, draft, call.who.login)
     except Problem as problem:
-        told = problem.found if isinstance(problem, Problems) else [problem]
-        wrong = "; ".join(call.words.problem(each) for each in told)
+        wrong = "; ".join(call.words.problem(each) for each in problem.each())
         return _page(call, no, chosen, wrong, 422, at=SEEDS if seeds.wanted else "wave")
     return to(f"/console/waves/{wave.id}/approve")
 

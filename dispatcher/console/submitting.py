@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from campaigns.ledger.drafts import Draft
-from campaigns.terms import Problem, Problems
+from campaigns.terms import Problem
 from dispatcher import drafts as house_drafts
 from dispatcher.console import drafting, planning
 from dispatcher.console.call import Call, id_of, to
@@ -45,7 +45,6 @@ def withdraw(call: Call) -> Response:
 
 
 def _refused(call: Call, draft: Draft, problem: Problem) -> Response:
-    found = problem.found if isinstance(problem, Problems) else [problem]
     at = planning.SEEDS if call.given[planning.SEEDS] else "review"
-    return drafting.page(call, draft, "review", wrong=[(at, call.words.problem(each)) for each in found],
+    return drafting.page(call, draft, "review", wrong=[(at, call.words.problem(each)) for each in problem.each()],
                          status=409)  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from campaigns import typed
 from campaigns.ledger import accounts, people, trials
 from campaigns.ledger.waves import Wave
 from campaigns.sealing import mask
@@ -113,13 +114,10 @@ def disallow(call: Call) -> Response:
 
 def _numbers(call: Call) -> list[int]:
     """Of the form, one a line; raises Problem naming each line that holds no mobile number."""
-    lines = [(no, text) for no, text in enumerate(call.form.get("numbers", "").splitlines(), 1) if text.strip()]
+    lines = typed.lines(call.form.get("numbers", ""))
     if not lines:
         raise Problem("write at least one number, one a line")
-    try:
-        numbers, bad = exclusions.numbers_in(lines, called="")
-    except Problem:
-        bad = tuple(no for no, _ in lines)
+    numbers, bad = exclusions.numbers_in(lines)
     if bad:
         raise Problem("no mobile number in line {lines}: nothing was changed", lines=", ".join(map(str, bad[:LINES])))
     return numbers
