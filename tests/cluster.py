@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from campaigns.definition import Campaign
 from campaigns.ledger import audiences, plans, registry, waves
 from campaigns.ledger.people import Person, add_person
 from campaigns.ledger.plans import Draft
@@ -102,6 +103,13 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute("DELETE FROM account_seen")
 
 
+def letter(house: House) -> tuple[Campaign, int]:
+    """The shipped letter's campaign, loaded, and its version there."""
+    campaign = acts.read_definition(house.settings, assemble.definitions() / CAMPAIGN)
+    with house.begin() as conn:
+        return campaign, registry.load_campaign(conn, campaign, AUTHOR.login)
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """Plans waves of the shipped campaign from invented lists."""
@@ -126,9 +134,7 @@ class Planned:
 
     def draft(self, audience: int, *, no: int = 1, account: str = "", **changes: Any) -> Draft:
         """A rehearsal's draft, all carriers on one account when it is named; `changes` replace fields."""
-        campaign = acts.read_definition(self.house.settings, assemble.definitions() / CAMPAIGN)
-        with self.house.begin() as conn:
-            version = registry.load_campaign(conn, campaign, AUTHOR.login)
+        campaign, version = letter(self.house)
         now = datetime.now(UTC)
         draft = acts.draft_wave(self.house, campaign, version, no, audience, rehearsal=True, now=now)
         if account:

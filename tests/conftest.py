@@ -11,6 +11,7 @@ import pytest
 from config.settings import Settings, load
 from dispatcher.assemble import Site
 from tests.cluster import Planned, Started, open_house, started_site
+from tests.serving import Served, serving
 from workers.house import House
 
 # Two cores shared by all tests: a slow example is no failure.
@@ -37,6 +38,13 @@ def settings(tmp_path: Path) -> Settings:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation for rehearsals, its servers running and migrated: one for all tests of this process."""
     with started_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(site: Site) -> Iterator[Served]:
+    """The API, the callbacks and the console of that installation, or of the module's own."""
+    with serving(site) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trees import parsed
+from tests.trees import parse, parsed
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("dispatcher", "workers", "providers", "campaigns", "config")
@@ -247,11 +247,11 @@ def test_nothing_that_sends_is_tried_again_by_itself() -> None:
     ],
 )
 def test_a_planted_retry_round_a_send_is_found(code: str) -> None:
-    assert retried_sends(ast.parse(code))
+    assert retried_sends(parse(code))
 
 
 def test_a_retry_round_a_question_is_allowed() -> None:
-    assert not retried_sends(ast.parse("@retry\nasync def look_up(self):\n    await self.get(1)"))
+    assert not retried_sends(parse("@retry\nasync def look_up(self):\n    await self.get(1)"))
 
 
 def test_no_job_is_pickled() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 @cache
 def parsed(path: Path) -> ast.Module:
     """The file's tree; nobody may change it, as others read it too."""
-    return tree(path.read_text(encoding="utf-8"))
+    return parse(path.read_text(encoding="utf-8"))
 
 
-def tree(source: str) -> ast.Module:
+def parse(source: str) -> ast.Module:
     """CPython 3.11: a finalizer that logs while a tree is built breaks it ("recursion depth mismatch"): none runs."""
     gc.disable()
     try:

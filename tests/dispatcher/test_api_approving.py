@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-
-import pytest
 
 from campaigns.ledger import people, plans, waves
 from campaigns.ledger.people import Person
-from dispatcher.assemble import Site
 from tests.cluster import CAMPAIGN, Planned
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def approver(house: House, *roles: str) -> tuple[str, str]:

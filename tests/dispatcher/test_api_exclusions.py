@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 
 from campaigns.compliance import LISTS
-from dispatcher.assemble import Site
 from tests.cluster import AUTHOR
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
 
 API = "/api/v1/exclusions"
 NUMBERS = (f"0912{n:06}" for n in itertools.count(345_000))
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,12 +50,6 @@ GUARDS = {
     "x-frame-options": "DENY",
     "cache-control": "no-store",
 }
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from campaigns import letter
 from campaigns.campaign import read_text
-from dispatcher.assemble import Site
 from tests.cluster import AUTHOR
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
 
 FOLDER = Path(letter.__file__).parent / "definitions" / "20-BCD-2024"
 LETTER, MANDATED = (FOLDER / "letter.md").read_bytes(), read_text(FOLDER / "text.txt")
 API = "/api/v1"
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-
-import pytest
 
 from campaigns.ledger import logins, people
 from campaigns.ledger.people import Person
@@ -13,14 +10,8 @@ from dispatcher import cli
 from dispatcher.assemble import Site
 from tests.cluster import AUTHOR
 from tests.console import PASSWORD, Browser, signed_in
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def test_sessions_keys_and_links_of_a_closed_account_end_at_once(served: Served, house: House) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -14,17 +13,10 @@ from campaigns.ledger import waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem
 from dispatcher import acts
-from dispatcher.assemble import Site
 from tests.cluster import Planned
 from tests.console import Browser, signed_in
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def decide(browser: Browser, wave: int, **changes: str) -> int:

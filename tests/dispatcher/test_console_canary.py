@@ -5,25 +5,17 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from campaigns.ledger import canaries
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Outcome
-from dispatcher.assemble import Site
 from tests.campaigns.test_ledger_canary import ON, answer, seed
 from tests.cluster import Planned, start
 from tests.console import Browser, signed_in
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -28,26 +27,13 @@ from dispatcher.console import carrying, receiving
 from tests.cluster import Started
 from tests.console import Browser, signed_in
 from tests.hand import open_window
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
 from workers.settle import Settler
 from workers.spool import Spool
 
 ACCOUNT, OTHER = "sim-esms", "sim-twilio"
 NUMBER = "84912000111"
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
-@pytest.fixture
-def owner(site: Site) -> Iterator[psycopg.Connection]:
-    """The owner's connection."""
-    with psycopg.connect(site.owner) as conn:
-        yield conn
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -15,12 +14,11 @@ from hypothesis import strategies as st
 from campaigns.ledger.pace import SLOT, Slot
 from campaigns.schedule import Window
 from campaigns.terms import Outcome
-from dispatcher.assemble import Site
 from dispatcher.console.charting import APART, MOST, ROWS, Chart, chart
 from tests.cluster import Planned, start
 from tests.console import signed_in
 from tests.hand import fold_all, open_all, tell
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 BEGAN = datetime(2024, 7, 30, 1, 0, tzinfo=UTC)
@@ -97,12 +95,6 @@ def test_a_cap_far_above_is_told_and_not_drawn() -> None:
 
 
 # -- on the page -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def test_the_page_has_it_as_a_picture_with_a_sentence_and_as_a_table_that_sums(

@@ -19,7 +19,7 @@ from dispatcher.console.application import RULES, open_console
 from dispatcher.console.call import COOKIE, ROLES, Rule
 from tests.cluster import CAMPAIGN, Planned, started_site
 from tests.console import PASSWORD, Browser, person, signed_in
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer, auditor (u), operator (p)
@@ -131,12 +131,6 @@ OPEN = {
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation of its own: pages are weighed with the people and waves of this file alone."""
     with started_site(tmp_path_factory.mktemp("site")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
         yield running
 
 

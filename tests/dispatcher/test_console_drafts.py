@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,26 +13,17 @@ from campaigns.campaign import from_json
 from campaigns.ledger import drafts, orders, registry, waves
 from campaigns.samples import write_sample
 from dispatcher import acts, assemble
-from dispatcher.assemble import Site
-from tests.cluster import APPROVER, CAMPAIGN
+from tests.cluster import APPROVER, CAMPAIGN, letter
 from tests.console import Browser, signed_in
-from tests.serving import Said, Served, serving
+from tests.serving import Said, Served
 from workers.house import House
 
 NUMBERS = "91/STTTT"
 
 
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
 @pytest.fixture
 def officer(served: Served, house: House) -> Browser:
-    with house.begin() as conn:
-        definition = acts.read_definition(house.settings, assemble.definitions() / CAMPAIGN)
-        registry.load_campaign(conn, definition, "an")
+    letter(house)
     browser = signed_in(served, house, f"o-{secrets.token_hex(4)}", "officer")
     browser.get("/console/drafts")
     return browser

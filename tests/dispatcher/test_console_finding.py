@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from html import unescape
 
 import pytest
@@ -16,16 +15,10 @@ from dispatcher.assemble import Site
 from dispatcher.console.finding import FATES, Found
 from tests.cluster import CAMPAIGN, Planned, start
 from tests.console import Browser, signed_in
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 PATH = "/console/messages"
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 @pytest.fixture

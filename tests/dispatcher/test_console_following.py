@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -17,16 +16,10 @@ from dispatcher.console import following
 from tests.cluster import AUTHOR, Planned, start
 from tests.console import Browser, signed_in
 from tests.hand import end_in_all_states, one
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 TEXT = "Đính chính: nội dung đúng như sau, chi tiết gọi 111"
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 @pytest.fixture

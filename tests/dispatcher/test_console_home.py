@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
-
-import pytest
 
 from campaigns.alerts import Found
 from campaigns.ledger import alerts, waves
-from dispatcher.assemble import Site
 from tests.cluster import Planned, start
 from tests.console import Browser, signed_in
 from tests.hand import open_window
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def person(served: Served, house: House, role: str) -> Browser:

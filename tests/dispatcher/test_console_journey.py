@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from campaigns.ledger import registry
 from campaigns.samples import write_sample
-from dispatcher import acts, assemble
-from dispatcher.assemble import Site
-from tests.cluster import AUTHOR, CAMPAIGN, Planned, start
+from dispatcher import acts
+from tests.cluster import CAMPAIGN, Planned, letter, start
 from tests.console import Browser, signed_in
-from tests.serving import Said, Served, serving
+from tests.serving import Said, Served
 from workers.house import House
 
 LISTS = f"/console/campaigns/{CAMPAIGN}/lists"
@@ -23,18 +20,10 @@ PLAN = f"/console/campaigns/{CAMPAIGN}/plan"
 BAD = "0912 34,Tam Đường\n02133 876 543,Tam Đường\n+1 202 555 0143,Sìn Hồ\n"
 
 
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
 @pytest.fixture
 def officer(served: Served, house: House) -> Browser:
     """In a house that has the letter's campaign."""
-    with house.begin() as conn:
-        definition = acts.read_definition(house.settings, assemble.definitions() / CAMPAIGN)
-        registry.load_campaign(conn, definition, AUTHOR.login)
+    letter(house)
     return signed_in(served, house, f"j-{secrets.token_hex(4)}", "officer")
 
 

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
-from campaigns.ledger import registry
-from dispatcher import acts, assemble
 from dispatcher import orders as ordering
-from dispatcher.assemble import Site
-from tests.cluster import AUTHOR, CAMPAIGN
+from tests.cluster import AUTHOR, CAMPAIGN, letter
 from tests.console import Browser, signed_in
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 RETURN = {"document": "Công văn số 31/VT", "method": "Theo nơi đăng ký", "received": "2024-08-02"}
 
 
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
 @pytest.fixture
 def order(house: House) -> str:
     """The path of a fresh order."""
-    with house.begin() as conn:
-        definition = acts.read_definition(house.settings, assemble.definitions() / CAMPAIGN)
-        registry.load_campaign(conn, definition, AUTHOR.login)
+    definition, _ = letter(house)
     terms = ordering.default_terms(definition, f"Phòng BCVT {secrets.token_hex(4)}")
     [made] = ordering.draft(house, CAMPAIGN, ["viettel"], terms, AUTHOR.login, rehearsal=True)
     return f"/console/orders/{made.id}"

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
-
 from campaigns.ledger import waves
-from dispatcher.assemble import Site
 from tests.cluster import Planned, start
 from tests.console import signed_in
 from tests.hand import open_window, right, take
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def test_a_wave_that_cools_down_says_when_it_begins_and_is_put_off_with_one_click(

@@ -15,7 +15,7 @@ from dispatcher.assemble import Site
 from dispatcher.console import pages
 from tests.cluster import CAMPAIGN, Planned, started_site
 from tests.console import Browser, signed_in
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 PATHS = (
@@ -88,12 +88,6 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation of its own: pages are weighed with the people and waves of this file alone."""
     with started_site(tmp_path_factory.mktemp("site")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
         yield running
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -17,24 +16,12 @@ from dispatcher import cli
 from dispatcher.assemble import Site
 from dispatcher.console.call import COOKIE
 from tests.console import PASSWORD, Browser, person, signed_in
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
 
 PEOPLE = "/console/people"
 LINK = re.compile(r"/console/invitation/[\w-]+")
 CHOSEN = "sáu cây thông bên hồ Thác Bạc"
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
-@pytest.fixture
-def owner(site: Site) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(site.owner) as conn:
-        yield conn
 
 
 @pytest.fixture

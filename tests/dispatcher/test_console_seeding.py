@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,29 +12,20 @@ from campaigns.ledger import canaries, drafts, lists, registry, trials, waves
 from campaigns.samples import write_sample
 from campaigns.sealing import mask
 from campaigns.sheets import open_sheet
-from dispatcher import acts, assemble
-from dispatcher.assemble import Site
+from dispatcher import acts
 from tests.campaigns.test_ledger_trial import OPERATOR
-from tests.cluster import AUTHOR, CAMPAIGN
+from tests.cluster import AUTHOR, CAMPAIGN, letter
 from tests.console import Browser, signed_in
 from tests.dispatcher.test_console_drafts import begun, listed, submitted
-from tests.serving import Said, Served, serving
+from tests.serving import Said, Served
 from workers.house import House
 
 PLAN = f"/console/campaigns/{CAMPAIGN}/plan"
 
 
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
 @pytest.fixture
 def officer(served: Served, house: House) -> Browser:
-    with house.begin() as conn:
-        definition = acts.read_definition(house.settings, assemble.definitions() / CAMPAIGN)
-        registry.load_campaign(conn, definition, AUTHOR.login)
+    letter(house)
     return signed_in(served, house, f"v-{secrets.token_hex(4)}", "officer")
 
 

@@ -20,24 +20,12 @@ from dispatcher.assemble import Site
 from tests.cluster import APPROVER, CAMPAIGN, Planned
 from tests.console import Browser, signed_in
 from tests.hand import one
-from tests.serving import Served, serving
+from tests.serving import Served
 from workers.house import House
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "sim-esms"
 VALUE = {"name": "Tổng đài thử", "owner": "Sở thử nghiệm", "hours": "24/7", "cost": "free", "source": "công văn thử"}
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
-@pytest.fixture
-def owner(site: Site) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(site.owner) as conn:
-        yield conn
 
 
 @pytest.fixture(autouse=True)

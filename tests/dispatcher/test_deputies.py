@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -17,17 +16,11 @@ from dispatcher import cli
 from dispatcher.assemble import Site
 from tests.cluster import Planned
 from tests.console import Browser, signed_in
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
 
 TODAY = datetime.now(UTC).astimezone(ZONE).date()
 LAST = TODAY + timedelta(days=5)
-
-
-@pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
 
 
 def browser(served: Served, house: House, *roles: str) -> tuple[str, Browser]:

@@ -28,7 +28,7 @@ from dispatcher.drill.summary import MOODS
 from dispatcher.exclusions import LIST_NAMES
 from dispatcher.verbs.plan_page import CLASS_NAMES
 from providers.simulator.chaos import Mode
-from tests.trees import parsed
+from tests.trees import parse, parsed
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("dispatcher", "workers", "providers", "campaigns", "config")
@@ -212,12 +212,12 @@ def test_no_page_is_written_in_the_other_spelling() -> None:
 
 
 def test_the_walk_finds_sentences_planted_in_every_way() -> None:
-    tree = ast.parse(
+    planted = parse(
         'LATE = "four"\nraise Problem("one", n=1)\nwords.say("two" " and a half")\nterms.Problem("a" if x else "b")\n'
         'Problem(LATE)\n_("five")\nProblem(f"{six}")\nsay(seven)\n'
         'def f():\n    late = "eight"\n    say(late)\ndef g(late):\n    late: str = "nine"\n    say(late)'
     )
-    found = {text for _, text in _sentences(tree, {"Problem"})}
+    found = {text for _, text in _sentences(planted, {"Problem"})}
     assert sorted(map(str, found)) == ["None", "a", "b", "eight", "five", "four", "nine", "one", "two and a half"]
 
 

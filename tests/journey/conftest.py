@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from campaigns.ledger import registry
-from dispatcher import acts, assemble
-from dispatcher.assemble import Site
-from tests.cluster import APPROVER, AUTHOR, CAMPAIGN
+from tests.cluster import APPROVER, AUTHOR, CAMPAIGN, letter
 from tests.ordering import Desk, Http
-from tests.serving import Served, key_of, serving
+from tests.serving import Served, key_of
 from workers.house import House
 
 
 @pytest.fixture(scope="module")
-def served(site: Site) -> Iterator[Served]:
-    with serving(site) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def keys(built: House) -> tuple[str, str]:
-    with built.begin() as conn:
-        campaign = acts.read_definition(built.settings, assemble.definitions() / CAMPAIGN)
-        registry.load_campaign(conn, campaign, AUTHOR.login)
+    letter(built)
     return key_of(built, AUTHOR, "read", "write"), key_of(built, APPROVER, "read", "approve")
 
 
