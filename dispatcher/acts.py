@@ -22,13 +22,12 @@ from campaigns.ledger.plans import Draft
 from campaigns.ledger.waves import Wave
 from campaigns.numbers import NumberTable
 from campaigns.sheets import open_sheet
-from campaigns.terms import Absent, Account, Problem, Problems
+from campaigns.terms import Absent, Problem, Problems
 from campaigns.units import UnitTable, find
 from config import data as shipped
 from config.carriers import load_accounts, load_carriers
 from config.settings import Settings
-from dispatcher import standards
-from providers import routes
+from dispatcher import standards, ways
 from workers.house import House
 from workers.queues import ring_account, ring_books
 
@@ -179,14 +178,13 @@ def draft_wave(
     elif schedule.is_over(wave, now):
         raise Problem("wave {no} of {name} ended on {day}: its window has passed", no=no, name=campaign.name,
                       day=wave.until.strftime("%d/%m/%Y"))  # fmt: skip
-    accounts = accounts_of(house, campaign, rehearsal=rehearsal)
     spans = schedule.windows(wave)
+    day = spans[0].opens_at.astimezone(schedule.ZONE).date()
     rules = compliance.rules_on(law(), campaign.text.class_, wave.date)
-    senders = _senders(house, campaign, accounts, rehearsal=rehearsal)
-    routes_of = _routes(house, campaign, accounts, senders, rehearsal=rehearsal)
     settings = house.settings
     with house.begin() as conn:
-        prices = standards.prices(conn, house.accounts, spans[0].opens_at.astimezone(schedule.ZONE).date())
+        prices = standards.prices(conn, house.accounts, day)
+        way = ways.of(house, conn, campaign, day, rehearsal=rehearsal)
     return Draft(
         campaign=campaign.name,
         version=version,
@@ -200,10 +198,10 @@ def draft_wave(
         day_opens=wave.opens,
         day_closes=wave.closes,
         texts=_texts(campaign, variant),
-        senders=senders,
-        routes=routes_of,
-        accounts={carrier: account.name for carrier, account in accounts.items()},
-        prices={carrier: max(prices[name] for name in names) for carrier, names in routes_of.items()},
+        senders=way.senders,
+        routes=way.routes,
+        accounts={carrier: account.name for carrier, account in way.accounts.items()},
+        prices={carrier: max(prices[name] for name in names) for carrier, names in way.routes.items()},
         batch_size=settings.batch_size,
         approvals_due=1 if rehearsal else rules.approvals,
         compliance=compliance.facts(rules, campaign, rehearsal=rehearsal),
@@ -259,46 +257,6 @@ def _text(text: str, sha256: str) -> dict[str, object]:
             "segments": measured.segments}  # fmt: skip
 
 
-def accounts_of(house: House, campaign: Campaign, *, rehearsal: bool) -> dict[str, Account]:
-    """Carrier -> account: the definition's routes, or for a rehearsal the simulated account of each carrier."""
-    if rehearsal:
-        ours = [account for account in house.accounts.values() if account.simulated and account.enabled]
-        return {carrier: account for account in reversed(ours) for carrier in account.carriers}
-    table = {route.carrier: route.accounts for route in campaign.routes}
-    found = {}
-    for carrier, names in table.items():
-        if any(house.accounts[name].enabled for name in names):
-            found[carrier] = routes.pick(carrier, table, house.accounts)
-    if not found:
-        raise Problem("no account of this campaign's routes is enabled: configure a carrier in carriers.toml and"
-                      " set enabled = true")  # fmt: skip
-    return found
-
-
-def _routes(
-    house: House, campaign: Campaign, accounts: dict[str, Account], senders: dict[str, str], *, rehearsal: bool
-) -> dict[str, tuple[str, ...]]:
-    """Carrier -> its account, then those that may take over: of its route, of the same kind, with the same sender."""
-    registered = {each.name: each.senders for each in load_accounts(house.settings.carriers_file)}
-    written = {route.carrier: route.accounts for route in campaign.routes}
-    found = {}
-    for carrier, first in accounts.items():
-        names = tuple(house.accounts) if rehearsal else written[carrier]
-        found[carrier] = (first.name, *(
-            name for name in names
-            if name != first.name and house.accounts[name].enabled and house.accounts[name].simulated == rehearsal
-            and carrier in house.accounts[name].carriers and registered[name].get(carrier) == senders.get(carrier)
-        ))  # fmt: skip
-    return found
-
-
-def _senders(house: House, campaign: Campaign, accounts: dict[str, Account], *, rehearsal: bool) -> dict[str, str]:
-    if not rehearsal:
-        return {sender.carrier: sender.name for sender in campaign.senders}
-    registered = {each.name: each.senders for each in load_accounts(house.settings.carriers_file)}
-    return {carrier: registered[account.name][carrier] for carrier, account in accounts.items()}
-
-
 def plan_wave(house: House, draft: Draft, author: str) -> Wave:
     """Plan a wave; a second approval is due above the configured reach."""
     with house.begin() as conn:
@@ -328,8 +286,8 @@ def _refuse_long(house: House, wave: Wave) -> None:
         raise Problems(found)
 
 
-def ask_hotlines(house: House, conn: psycopg.Connection, wave: Wave, login: str, why: str) -> None:
-    """Before a wave starts: raise Problems for hotlines that nobody made sure of lately, unless a person says why not.
+def ask_first(house: House, conn: psycopg.Connection, wave: Wave, login: str, why: str) -> None:
+    """Before a wave starts: raise Problems for hotlines not made sure of and senders that are gone, unless told why.
 
     Rehearsals ask nothing: nobody is told to call.
     """
@@ -338,8 +296,11 @@ def ask_hotlines(house: House, conn: psycopg.Connection, wave: Wave, login: str,
     campaign, _ = registry.get_campaign(conn, wave.campaign, wave.version)
     day = max(wave.opens_at, datetime.now(UTC)).astimezone(schedule.ZONE).date()
     found = standards.asks(conn, house.settings, campaign.text.hotlines, day)
-    if found and not why.strip():
-        raise Problems(found)
+    gone = ways.asks(house, conn, wave)
+    if (found or gone) and not why.strip():
+        raise Problems([*found, *gone])
+    if gone:
+        people.record(conn, login, "sender.gone", str(wave.id), reason=why, asked=[str(each) for each in gone])
     if found:
         people.record(conn, login, "hotline.unverified", str(wave.id), reason=why, asked=[str(each) for each in found])
 

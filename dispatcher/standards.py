@@ -1,11 +1,11 @@
 """The tables that texts and plans are held against: the data folder's files, over them what two persons agreed on.
 
-Hotlines and prices are read here and nowhere else (docs/decisions/021-settings.md).
+Hotlines, prices, routes and senders are read here and nowhere else (docs/decisions/021-settings.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +71,39 @@ def prices(conn: psycopg.Connection, accounts: Mapping[str, Priced], day: date) 
     for change in agreed.in_force(conn, agreed.PRICE):
         if change.effective_on <= day and change.subject in found:
             found[change.subject] = int(change.value["price"])
+    return found
+
+
+def routes(conn: psycopg.Connection, day: date) -> dict[str, tuple[str, ...]]:
+    """Carrier -> accounts, the first choice first, as two persons agreed; else the definition's route holds."""
+    found = {}
+    for change in agreed.in_force(conn, agreed.ROUTE):
+        if change.effective_on <= day:
+            found[change.subject] = tuple(change.value["accounts"])
+    return {carrier: names for carrier, names in found.items() if names}  # none: the definition's again
+
+
+class Named(Protocol):
+    """An account with its names at the carriers, as a file has them."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def senders(self) -> Mapping[str, str]:
+        """Carrier -> sender name."""
+        ...
+
+
+def senders(conn: psycopg.Connection, accounts: Iterable[Named], day: date) -> dict[str, dict[str, str]]:
+    """Account -> carrier -> sender name on a day: the file, with the agreed changes from their days on."""
+    found = {each.name: dict(each.senders) for each in accounts}
+    for change in agreed.in_force(conn, agreed.SENDER):
+        account, value = change.value["account"], change.value
+        if change.effective_on <= day and account in found:
+            found[account][value["carrier"]] = value["sender"]
     return found
 
 

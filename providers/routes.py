@@ -7,23 +7,11 @@ from collections.abc import Mapping, Sequence
 from campaigns.terms import Account, Problem
 
 
-def pick(carrier: str, routes: Mapping[str, Sequence[str]], accounts: Mapping[str, Account]) -> Account:
-    """The first enabled account of the carrier's route, in the order written; raises Problem."""
+def usable(routes: Mapping[str, Sequence[str]], accounts: Mapping[str, Account]) -> dict[str, list[Account]]:
+    """Carrier -> the enabled accounts of its route in the order written, none where there is none; raises Problem."""
     check(routes, accounts)
-    if carrier not in routes:
-        raise Problem(
-            'no route for carrier "{carrier}": add it under [routes]; known are {known}',
-            carrier=carrier,
-            known=", ".join(sorted(routes)) or "-",
-        )
-    for name in routes[carrier]:
-        if accounts[name].enabled:
-            return accounts[name]
-    raise Problem(
-        'no enabled account for carrier "{carrier}" among {names}: enable one or add another to its route',
-        carrier=carrier,
-        names=", ".join(routes[carrier]) or "-",
-    )
+    found = {carrier: [accounts[name] for name in names if accounts[name].enabled] for carrier, names in routes.items()}
+    return {carrier: each for carrier, each in found.items() if each}
 
 
 def check(routes: Mapping[str, Sequence[str]], accounts: Mapping[str, Account]) -> None:

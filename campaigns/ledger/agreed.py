@@ -13,7 +13,13 @@ import psycopg
 from campaigns.ledger import people
 from campaigns.terms import Absent, Problem
 
-HOTLINE, PRICE = "hotline", "price"
+HOTLINE, PRICE, ROUTE, SENDER = "hotline", "price", "route", "sender"
+TOPICS = (HOTLINE, PRICE, ROUTE, SENDER)
+MISSING = {
+    HOTLINE: "dial {subject} first, then write who answered and what was said",
+    SENDER: "read the carrier's confirmation first, then write its number and day",
+}
+"""What the second person does before agreeing, where a yes alone proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,8 @@ class Change:
     """One entry of one file, as it is to be from a day on."""
 
     id: int
-    topic: str  # HOTLINE | PRICE
-    subject: str  # a hotline's number, an account's name
+    topic: str  # one of TOPICS
+    subject: str  # a hotline's number, an account, a carrier, an account and a carrier
     version: int  # of this subject
     value: Mapping[str, Any]
     effective_on: date
@@ -31,7 +37,7 @@ class Change:
     proposed_at: datetime
     agreed_by: str | None
     agreed_at: datetime | None
-    tested: str  # of a hotline: who answered when it was dialled
+    tested: str  # who answered the hotline; which confirmation names the sender
     dropped_by: str | None
     dropped_at: datetime | None
 
@@ -103,8 +109,8 @@ def agree(conn: psycopg.Connection, change: int, person: str, today: date, teste
         raise Problem("{login} proposed this change: another operator must agree", login=person)
     if found.effective_on < today:
         raise Problem("{day} is over: a change takes effect today or later", day=found.effective_on)
-    if found.topic == HOTLINE and not tested.strip():
-        raise Problem("dial {number} first, then write who answered and what was said", number=found.subject)
+    if found.topic in MISSING and not tested.strip():
+        raise Problem(MISSING[found.topic], subject=found.subject)
     conn.execute(
         "UPDATE setting_change SET agreed_by = %s, agreed_at = now(), tested = %s WHERE id = %s",
         (person, tested.strip(), change),

@@ -138,7 +138,7 @@ def start_wave(wave: IdInPath, house: HouseOf, person: Starter, given: StartTake
     """Set an approved wave running; 422 while a hotline of its text is unverified and nobody says why it may be."""
     with house.begin() as conn:
         why = given.unverified_hotline if given else ""
-        acts.ask_hotlines(house, conn, waves.get(conn, int(wave)), person.login, why)
+        acts.ask_first(house, conn, waves.get(conn, int(wave)), person.login, why)
         found = waves.start(conn, int(wave), person)
     _ring(house, found)
     return WaveGiven.model_validate(found)

@@ -12,7 +12,6 @@ from campaigns.doubts import doubts
 from campaigns.ledger import audiences, canaries, deputies, late, lists, people, registry, suppression, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, Verdict
-from config.carriers import load_carriers
 from dispatcher import foresight
 from dispatcher.auth import NotAllowed
 from dispatcher.console import trials
@@ -51,7 +50,7 @@ def _page(call: Call, wrong: str, status: int = 200, *, at: str = "count") -> Re
         foreseen=foresight.of_longest(call.house, wave),
         choices=_choices(wave), code=wave.plan_hash, ceiling=wave.plan["ceiling"], picked=call.form.get("choice", ""),
         why=call.form.get("reason", ""), at=at, trials=trials.notes(call, wave),
-        carriers={each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}, **facts,
+        carriers=call.networks, **facts,
     )  # fmt: skip
 
 

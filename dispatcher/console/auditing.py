@@ -65,6 +65,7 @@ ACTS = {
     "budget.ask": "asked for higher ceilings of a wave",
     "budget.agree": "agreed to higher ceilings of a wave", "wave.ask": "asks for new hours for a wave",
     "hotline.unverified": "started a wave though nobody made sure of a hotline",
+    "sender.gone": "started a wave though a sender is no longer registered",
     "failover": "sent on by another account", "sending.unlock": "unlocked sending",
     "installation.restore": "restored the installation from a backup",
     "list.suppress": "put numbers on a list of people who are not texted",
@@ -91,10 +92,15 @@ LABELS = {
     "digest": "Hash of the definition", "evidence": "Evidence", "lifted": "Stops lifted", "locks": "Locks taken off",
     "made_at": "Made at", "email": "Address", "way": "By", "asked": "Asked", "waves": "Waves",
     "orders": "Carrier orders", "id": "Number of the entry",
-    "campaign_version": "Version",
+    "campaign_version": "Version", "wave": "the whole wave", "day": "a day", "dong": "Dong", "segments": "Segments",
+    "price": "Dong a segment", "name": "Name", "cost": "What a call costs", "source": "Source",
+    "accounts": "Accounts", "ended": "Taken out of use", "instead_of": "In the place of",
 }  # fmt: skip
 """Name of a fact -> its label; a fact without a label shows its own name."""
-OF_WAVES = ("wave.", "canary.", "budget.", "hotline.unverified", "failover", "report.", "export.")
+NOTHING: tuple[Any, ...] = ("", None, [], {})
+SPOKEN = ("free", "call charge")
+"""Values that are words of ours."""
+OF_WAVES = ("wave.", "canary.", "budget.", "hotline.unverified", "sender.gone", "failover", "report.", "export.")
 """Beginnings of acts whose subject is a wave."""
 KINDS = {"draft.": "Drafts", "wave.": "waves", "account.": "sending accounts", "sending.": "kill switch",
          "audience.": "lists", "order.": "carrier orders", "message.": "look-ups", "export.": "exports",
@@ -159,7 +165,7 @@ def _address(given: Mapping[str, str], before: int) -> str:
 def facts(entry: Entry) -> list[tuple[str, Any]]:
     """What an entry says beside its sentence; long digests shortened, nothing empty."""
     return [(name, value[:12] if isinstance(value, str) and len(value) == DIGEST else value)
-            for name, value in entry.details.items() if value not in ("", None, [], {})]  # fmt: skip
+            for name, value in entry.details.items() if value not in NOTHING]  # fmt: skip
 
 
 def label(words: Words, name: str) -> str:
@@ -170,13 +176,17 @@ def label(words: Words, name: str) -> str:
 
 
 def told(words: Words, value: Any) -> Any:
-    """A fact as people write it; what has parts is shown as it is."""
+    """A fact as people write it; of one with parts each part beside its label."""
     if isinstance(value, bool):
         return words.say("this is so") if value else words.say("this is not so")
     if isinstance(value, int | float):
         return words.number(value)
-    plain = isinstance(value, list) and all(isinstance(each, str) for each in value)
-    return ", ".join(value) if plain else value
+    if isinstance(value, Mapping):
+        parts = ((name, each) for name, each in value.items() if each not in NOTHING)
+        return "; ".join(f"{label(words, name)}: {told(words, each)}" for name, each in parts)
+    if isinstance(value, list):
+        return ", ".join(str(told(words, each)) for each in value)
+    return words.say(value) if value in SPOKEN else value
 
 
 def export(call: Call) -> Response:

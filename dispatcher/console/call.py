@@ -17,6 +17,7 @@ from campaigns.ledger import logins
 from campaigns.ledger.accounts import MAY_STEER
 from campaigns.ledger.people import Person
 from campaigns.terms import Problem
+from config.carriers import load_carriers
 from dispatcher.api.upload import Room
 from dispatcher.words import Words
 from workers.house import House
@@ -65,6 +66,11 @@ class Call:
     def mark(self) -> str:
         """What every form of this session carries: another site cannot know it."""
         return mark_of(self.word)
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Carrier -> name, in the fixed order."""
+        return {each.id: each.name for each in load_carriers(self.house.settings.carriers_file)}
 
     def wave(self) -> int:
         """The wave in the path. Raises Problem for what is no number."""

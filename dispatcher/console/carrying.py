@@ -16,7 +16,6 @@ from campaigns.ledger.accounts import Standing
 from campaigns.ledger.progress import Complaint
 from campaigns.ledger.stops import Stop
 from campaigns.terms import Absent, Problem
-from config.carriers import load_carriers
 from dispatcher.callbacks import TurnedCall
 from dispatcher.console import receiving
 from dispatcher.console.call import OPERATORS, STAFF, STEERERS, Call, to
@@ -73,7 +72,7 @@ def carriers_page(call: Call) -> Response:
         found = [each for each in accounts.standing(conn) if _may_see(call, conn, each.name)]
         stopped = stops.stops(conn)
     links = [link(each, stopped, time.time()) for each in found]
-    return show(call, "carriers.html", links=links, stopped=stopped, networks=_networks(call), plain=plain, at=now())
+    return show(call, "carriers.html", links=links, stopped=stopped, networks=call.networks, plain=plain, at=now())
 
 
 def carrier_page(call: Call) -> Response:
@@ -95,7 +94,7 @@ def _page(call: Call, wrong: str, field_of: str = "code", status: int = 200) -> 
     return show(
         call, "carrier.html", status, link=link(found, stopped, time.time()), stopped=stopped, seen=seen,
         verdicts=receiving.KNOWN, word=lambda each: receiving.outcome_word(each, OUTCOMES), told=told,
-        advice=lambda outcome: advice(call.words, outcome), networks=_networks(call), wrong=wrong, field_of=field_of,
+        advice=lambda outcome: advice(call.words, outcome), networks=call.networks, wrong=wrong, field_of=field_of,
         example=receiving.example(call.house, name, whole=whole), whole=whole, theirs=theirs,
         others=[each for each in known if each not in theirs], hours_of=open_hours, closed=closed,
         why=call.form.get("reason", ""), plain=plain, at=now(), may_open=call.has(*STEERERS),
@@ -126,10 +125,6 @@ def _complaints(conn: psycopg.Connection, account: str) -> list[Complaint]:
             found[key] = each if before is None else each._replace(
                 messages=each.messages + before.messages, last=max(each.last, before.last))  # fmt: skip
     return sorted(found.values(), key=lambda each: each.last, reverse=True)
-
-
-def _networks(call: Call) -> dict[str, str]:
-    return {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
 
 
 def reopen(call: Call) -> Response:

@@ -16,7 +16,6 @@ from campaigns.ledger.lives import Event, Message
 from campaigns.ledger.waves import Wave
 from campaigns.sealing import mask
 from campaigns.terms import Outcome, State
-from config.carriers import load_carriers
 from dispatcher import acts
 from dispatcher.console.call import Call
 from dispatcher.console.pages import clock, local, show
@@ -102,7 +101,7 @@ def _page(
     call: Call, wrong: str, status: int = 200, found: Sequence[Found] | None = None, shown: str = "",
     entry: Entry | None = None,
 ) -> Response:  # fmt: skip
-    named = {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
+    named = call.networks
     return show(call, "messages.html", status, wrong=wrong, found=found, shown=shown, carriers=named, chips=CHIPS,
                 kinds=KINDS, outcomes=OUTCOMES, system=SYSTEM, why=call.form.get("reason", ""), entry=entry,
                 typed=call.form.get("number", "")[:60], answer=_answer(call, found or [], shown),

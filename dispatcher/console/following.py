@@ -15,7 +15,6 @@ from campaigns.ledger.plans import Draft
 from campaigns.ledger.resends import CORRECTION, FAILED, REST, Relation
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Problem, State
-from config.carriers import load_carriers
 from dispatcher import foresight, resending
 from dispatcher.console.call import Call, to
 from dispatcher.console.finding import CHIPS
@@ -82,7 +81,7 @@ def _page(call: Call, kind: str, wrong: str, status: int = 200, *, changed: bool
         facts |= found
         if problem and not wrong:
             wrong, status = call.words.problem(problem), 422
-    named = {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
+    named = call.networks
     return show(
         call, "follow.html", status, wave=wave, kind=kind, there=there, wrong=wrong, changed=changed, carriers=named,
         title=call.words.say(TITLES[kind], name=wave.name), reached=REACHED[kind], chips=CHIPS, then=kind,

@@ -8,7 +8,6 @@ from starlette.responses import Response, StreamingResponse
 
 from campaigns.ledger import audiences, lists, people, registry
 from campaigns.terms import Problem, Verdict
-from config.carriers import load_carriers
 from dispatcher import acts
 from dispatcher.console.call import Call, place_of, to
 from dispatcher.console.pages import HEADERS, show
@@ -52,7 +51,7 @@ def list_page(call: Call) -> Response:
         found, counted = lists.audience(conn, wanted), audiences.verdict_counts(conn, wanted)
         rows = lists.fallen(conn, wanted, most=ROWS + 1, after=after)
         carriers, known = lists.by_carrier(conn, wanted), people.names(conn)
-    named = {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
+    named = call.networks
     return show(
         call, "list.html", found=found, counted={Verdict(name): n for name, n in counted.items()},
         whole=sum(counted.values()), valid=counted[Verdict.ACCEPTED.value], rows=rows[:ROWS], after=after,

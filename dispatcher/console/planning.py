@@ -17,7 +17,6 @@ from campaigns.ledger.lists import Audience
 from campaigns.ledger.plans import Draft
 from campaigns.sealing import mask
 from campaigns.terms import Problem, Verdict
-from config.carriers import load_carriers
 from dispatcher import acts, foresight, seeding
 from dispatcher.console.call import Call, id_of, to
 from dispatcher.console.pages import HEADERS, show
@@ -45,9 +44,8 @@ def _page(call: Call, no: str, chosen: str, wrong: str, status: int = 200, *, at
             facts |= _forecast(call, campaign, version, no, chosen)
         except Problem as problem:
             wrong, status, at = call.words.problem(problem), 422, "wave"
-    named = {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
     return show(call, "plan.html", status, campaign=campaign, lists=found, no=no, chosen=chosen, wrong=wrong,
-                carriers=named, is_over=_is_over(call), at=at, seeds=seeds, **facts)  # fmt: skip
+                carriers=call.networks, is_over=_is_over(call), at=at, seeds=seeds, **facts)  # fmt: skip
 
 
 def seeds_in_use(call: Call, conn: psycopg.Connection, campaign: str) -> list[str]:

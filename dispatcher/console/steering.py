@@ -71,7 +71,7 @@ def start(call: Call) -> Response:
     with call.house.begin() as conn:
         planned = waves.get(conn, call.wave())
         try:
-            acts.ask_hotlines(call.house, conn, planned, call.who.login, why)
+            acts.ask_first(call.house, conn, planned, call.who.login, why)
         except Problem as problem:
             return show(call, "start.html", 422, wave=planned, wrong=call.words.problem(problem))
         found = waves.start(conn, planned.id, call.who)

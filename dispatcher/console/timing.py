@@ -10,7 +10,6 @@ from starlette.responses import Response
 from campaigns.ledger import accounts, hours
 from campaigns.schedule import ZONE
 from campaigns.terms import Problem
-from config.carriers import load_carriers
 from dispatcher.console.call import STEERERS, Call, id_of, to
 from dispatcher.console.pages import show
 from dispatcher.console.signing import check_code
@@ -27,8 +26,7 @@ def _page(call: Call, wrong: str, field: str = "code", status: int = 200) -> Res
     with call.house.begin() as conn:
         rows = [(each.name, each.enabled, hours.hours_of(conn, each.name), hours.maintenance_of(conn, each.name))
                 for each in accounts.standing(conn)]  # fmt: skip
-    named = {each.id: each.name for each in load_carriers(call.house.settings.carriers_file)}
-    return show(call, "setting_hours.html", status, rows=rows, networks=named, wrong=wrong, field_of=field,
+    return show(call, "setting_hours.html", status, rows=rows, networks=call.networks, wrong=wrong, field_of=field,
                 given=call.given, may=call.has(*STEERERS))  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def start(
         person = desk.person(house, login, "write", "approve")
         with house.begin() as conn:
             found = find_wave(conn, wave)
-            acts.ask_hotlines(house, conn, found, person.login, unverified)
+            acts.ask_first(house, conn, found, person.login, unverified)
             begun = waves.start(conn, found.id, person)
         _ring(desk, house, begun)
     desk.say("{name} runs: {n} messages, text {digest}", name=begun.name, n=begun.n, digest=str(begun.text_sha256)[:12])

@@ -37,15 +37,18 @@ BINH = Person("binh", "Trần Thị Bình (diễn tập)", ("approver",))
 LICENCE = {"200000": "100", "8000": "40", "2000": "16"}
 """Segments a second instead of the shipped ones, so that a wave lasts long enough to look at."""
 UP_WITHIN = 300.0
+IN_TIME = 10.0
+"""Seconds that a code is still good for, at least: a page may be slow."""
 ROLES = {
     "an": ("officer",),
     "binh": ("approver",),
     "minh": ("operator", "auditor"),
     "ky": ("engineer",),
     "tay": ("approver",),
+    "nga": ("approver",),
     "hoa": ("officer", "approver", "auditor", "operator"),
 }
-"""Who looks at pages; hoa sees every part of each, tay has no authenticator yet."""
+"""Who looks at pages; hoa sees every part of each, tay has no authenticator yet, nga types wrong codes."""
 
 
 def open_chromium(playwright: Playwright) -> Browser:
@@ -68,7 +71,7 @@ class Phone:
         """The next code that is still good; waits for it when the three of this moment are used."""
         while self.used >= int(time.time()) // codes.STEP + codes.DRIFT:
             time.sleep(0.5)
-        self.used = max(self.used + 1, int(time.time()) // codes.STEP - codes.DRIFT)
+        self.used = max(self.used + 1, int(time.time() + IN_TIME) // codes.STEP - codes.DRIFT)
         return codes.code(self.secret, self.used)
 
 
@@ -133,7 +136,7 @@ class Stage:
 
 
 NAMES = {"ky": "Lù Văn Kỹ (diễn tập)", "hoa": "Vàng Thị Hòa (diễn tập)", "minh": "Lò Văn Minh (diễn tập)",
-         "tay": "Tẩn A Tây (diễn tập)"}  # fmt: skip
+         "tay": "Tẩn A Tây (diễn tập)", "nga": "Giàng Thị Nga (diễn tập)"}  # fmt: skip
 UNITS = ("Thành phố Lai Châu", "Huyện Tam Đường", "Huyện Sìn Hồ")
 
 

@@ -57,6 +57,11 @@ def _wrong_hotline(page: Page, _stage: Stage) -> None:
     page.get_by_role("button", name="Gửi đề nghị thay đổi").click()
 
 
+def _wrong_route(page: Page, _stage: Stage) -> None:
+    page.get_by_label("Tài khoản gửi thay (có thể để trống)").select_option("sim-smpp")
+    page.get_by_role("button", name="Gửi đề nghị thay đổi").click()
+
+
 def _wrong_numbers(page: Page, _stage: Stage) -> None:
     page.locator("#numbers").fill("0912345678\nmáy của phòng")
     page.get_by_role("button", name="Thêm vào danh sách").click()
@@ -138,7 +143,7 @@ VISITS: dict[str, tuple[Visit, ...]] = {
     f"{WAVE}/cancel": (Visit("cancel", "/console/waves/{paused}/cancel"),),
     f"{WAVE}/approve": (
         Visit("approve", "/console/waves/{planned}/approve"),
-        Visit("approve-wrong", "/console/waves/{planned}/approve", act=_wrong_count, status=422),
+        Visit("approve-wrong", "/console/waves/{planned}/approve", "nga", act=_wrong_count, status=422),
         Visit("approve-own", "/console/waves/{planned}/approve", "an"),
         Visit("approve-decided", "/console/waves/{finished}/approve"),
     ),
@@ -171,10 +176,15 @@ VISITS: dict[str, tuple[Visit, ...]] = {
         Visit("hotlines-wrong", f"{SETTINGS}/hotlines", "minh", act=_wrong_hotline, status=422),
     ),
     f"{SETTINGS}/prices": (Visit("prices", f"{SETTINGS}/prices", "minh"),),
-    f"{SETTINGS}/changes/{{change}}": (Visit("change", f"{SETTINGS}/changes/{{change}}", "minh", whole=True),),
+    f"{SETTINGS}/changes/{{change}}": (
+        Visit("change", f"{SETTINGS}/changes/{{change}}", "minh", whole=True),
+        Visit("change-route", f"{SETTINGS}/changes/{{route_change}}", "minh"),
+        Visit("change-sender", f"{SETTINGS}/changes/{{sender_change}}", "minh", whole=True),
+    ),
     f"{SETTINGS}/hours": (Visit("hours", f"{SETTINGS}/hours"),),
     f"{SETTINGS}/routes": (
         Visit("routes", f"{SETTINGS}/routes"),
+        Visit("routes-wrong", f"{SETTINGS}/routes", "minh", act=_wrong_route, status=422),
         Visit("routes-tried", f"{SETTINGS}/routes?list={{audience}}"),
     ),
     f"{SETTINGS}/senders": (Visit("senders", f"{SETTINGS}/senders"),),
@@ -241,8 +251,12 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         trials.enter(conn, "smpp-a", BINH, "Thử tuyến mới")
         resets.ask(conn, "ky", "Mất điện thoại khi đi cơ sở", "minh")
         audience = lists.of_campaign(conn, CAMPAIGN)[-1].id
-        change = agreed.propose(conn, agreed.HOTLINE, "111", {"ended": True}, standards.today(), "thử", AN.login,
-                                standards.today())  # fmt: skip
+        today = standards.today()
+        change = agreed.propose(conn, agreed.HOTLINE, "111", {"ended": True}, today, "thử", AN.login, today)
+        other = {"accounts": ["sim-smpp"]}
+        route = agreed.propose(conn, agreed.ROUTE, "viettel", other, today, "Hợp đồng mới", AN.login, today)
+        named = {"account": "sim-smpp", "carrier": "viettel", "sender": "UBNDLaiChau"}
+        sender = agreed.propose(conn, agreed.SENDER, "sim-smpp viettel", named, today, "Tên mới", AN.login, today)
         drafts.save(conn, draft.id, draft.newest.version, "people", {"audience": str(audience)}, AN.login)
     corrected = next(order for order in found if order.plan.carrier == "mobifone")
     return {
@@ -259,4 +273,6 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         "corrected": corrected.id,
         "word": word,
         "change": change,
+        "route_change": route,
+        "sender_change": sender,
     }

@@ -115,7 +115,7 @@ def test_a_wave_whose_hotline_nobody_made_sure_of_starts_only_with_a_reason(
         if not why:
             raise Problem("there is no page at this address")
 
-    monkeypatch.setattr(acts, "ask_hotlines", ask)
+    monkeypatch.setattr(acts, "ask_first", ask)
     wave = planned(n=40, seed=37)
     approver = signed_in(served, house, f"c-{secrets.token_hex(4)}", "approver", authenticator=True)
     path = f"/console/waves/{wave.id}/start"

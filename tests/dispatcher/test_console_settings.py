@@ -1,24 +1,26 @@
-"""Settings: two operators agree on hotlines and prices; every reader sees the same; approved plans are not touched."""
+"""Settings: two operators agree on hotlines and prices; every reader sees the same; approved plans are not touched.
+
+Routes and senders: test_console_routes.py.
+"""
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from campaigns.ledger import agreed, hours, lists, people, waves
+from campaigns.ledger import agreed, hours, lists, waves
 from campaigns.ledger.agreed import HOTLINE, PRICE
 from campaigns.terms import Absent, Problem
 from dispatcher import foresight, standards
 from dispatcher.assemble import Site
+from tests.agreeing import agree_on, forget, operator, page, pair, tomorrow, with_account
 from tests.cluster import APPROVER, CAMPAIGN, Planned
-from tests.console import Browser, signed_in
+from tests.console import signed_in
 from tests.hand import one
 from tests.serving import Served
 from workers.house import House
@@ -29,47 +31,10 @@ VALUE = {"name": "Tổng đài thử", "owner": "Sở thử nghiệm", "hours": 
 
 
 @pytest.fixture(autouse=True)
-def forgotten(site: Site) -> Iterator[None]:
+def _forgotten(site: Site) -> Iterator[None]:
     """No change outlives its test."""
     yield
-    with psycopg.connect(site.owner) as conn:
-        conn.execute("DELETE FROM setting_change")
-
-
-_turn = itertools.count()
-
-
-def operator(served: Served, house: House) -> Browser:
-    """The next of nine operators: others than the last ones, and few, for a page lists everybody."""
-    return signed_in(served, house, f"so-{next(_turn) % 9}", "operator", authenticator=True)
-
-
-def pair(house: House) -> tuple[str, str]:
-    """Two persons who may propose and agree, for the ledger's own functions."""
-    logins = ("so-a", "so-b")
-    with house.begin() as conn:
-        for login in logins:
-            people.add_person(conn, login, login, ["operator"])
-    return logins
-
-
-def agree_on(house: House, topic: str, subject: str, value: dict[str, object], day: date | None = None) -> None:
-    """A change of today (or a day), by two persons."""
-    first, second = pair(house)
-    today = standards.today()
-    with house.begin() as conn:
-        change = agreed.propose(conn, topic, subject, value, day or today, "thử", first, today)
-        agreed.agree(conn, change, second, today, "gọi 08:00, tổng đài trả lời")
-
-
-def page(browser: Browser, path: str) -> str:
-    said = browser.get(path)
-    assert said.status == 200, path
-    return said.body.decode()
-
-
-def tomorrow() -> date:
-    return standards.today() + timedelta(days=1)
+    forget(site)
 
 
 # -- the two persons ---------------------------------------------------------------------------------------------------
@@ -140,7 +105,7 @@ def test_a_price_needs_the_second_operator_too_and_a_dropped_one_changes_nothing
 def test_others_look_and_propose_nothing(served: Served, house: House, role: str) -> None:
     """No form on their pages, and the door is shut."""
     browser = signed_in(served, house, f"s-{role}", role)
-    for topic in ("hotlines", "prices"):
+    for topic in ("hotlines", "prices", "routes", "senders"):
         assert 'name="effective"' not in page(browser, f"/console/settings/{topic}")
         assert browser.post(f"/console/settings/{topic}").status == 403
 
@@ -166,6 +131,13 @@ BROKEN = [
     (ROW + "('price', '', 1, '{\"price\": 1}', current_date, 'x', 'an')", "setting_change_subject_check"),
     (ROW + "('price', 'a', 0, '{\"price\": 1}', current_date, 'x', 'an')", "setting_change_version_check"),
     (ROW + "('price', 'a', 1, '{\"price\": 1}', current_date, 'x', 'nobody')", "setting_change_proposed_by_fkey"),
+    (ROW + "('route', 'viettel', 1, '{}', current_date, 'x', 'an')", "route_names_accounts"),
+    (ROW + "('route', 'viettel', 1, '{\"accounts\": \"a\"}', current_date, 'x', 'an')", "route_names_accounts"),
+    (ROW + "('sender', 'a b', 1, '{\"account\": \"a\", \"carrier\": \"b\", \"sender\": \"12345\"}',"
+           " current_date, 'x', 'an')", "sender_is_a_name"),
+    (ROW + "('sender', 'a b', 1, '{\"account\": \"a\", \"carrier\": \"b\", \"sender\": \"dài quá\"}',"
+           " current_date, 'x', 'an')", "sender_is_a_name"),
+    (ROW + "('sender', 'a b', 1, '{\"sender\": \"LaiChau\"}', current_date, 'x', 'an')", "sender_is_a_name"),
 ]  # fmt: skip
 
 
@@ -333,8 +305,7 @@ def test_a_dry_run_counts_people_and_dong_and_changes_nothing(
     assert ">60<" in shown
     assert browser.get(f"{path}&to_viettel=sim-none").status == 200
     assert browser.get("/console/settings/routes?list=7").status == 422
-    ours, two = served.front.house, replace(house.accounts["sim-smpp"], name="sim-two", price=400)
-    monkeypatch.setattr(ours, "accounts", {**ours.accounts, "sim-two": two})
+    with_account(monkeypatch, served.front.house, "sim-two", "sim-smpp", price=400)
     with house.begin() as conn:
         n = lists.by_carrier(conn, audience)["viettel"]
     tried = page(browser, f"{path}&to_viettel=sim-two&to_mobifone=sim-two")  # it carries no MobiFone
@@ -342,13 +313,3 @@ def test_a_dry_run_counts_people_and_dong_and_changes_nothing(
     assert "sim-smpp → <b>sim-two</b>" in tried
     assert f"tăng {n * 4 * 100:,} đồng".replace(",", ".") in tried
     assert one(owner, "SELECT count(*) FROM audit") == before
-
-
-def test_pages_to_look_at_say_where_their_values_stand(served: Served, house: House) -> None:
-    """No form, and the file's name."""
-    browser = signed_in(served, house, "s-auditor", "auditor")
-    for topic, file in (("senders", "carriers.toml"), ("limits", "settings.toml")):
-        shown = page(browser, f"/console/settings/{topic}")
-        assert file in shown
-        assert 'method="post" action="/console/settings' not in shown
-    assert "Cài đặt" in page(browser, "/console/settings")

@@ -163,8 +163,9 @@ def test_facts_of_the_record_are_told_in_words() -> None:
     vi = words.speak("vi")
     assert auditing.label(vi, "on_wire") == "Bản tin còn trên đường"
     assert auditing.label(vi, Verdict.DUPLICATE.value) == vi.value(Verdict.DUPLICATE)
-    told = [auditing.told(vi, value) for value in (True, 1234, 0.31, ["an", "binh"], {"wave": 1})]
-    assert told == ["có", "1.234", "0,31", "an, binh", {"wave": 1}]
+    told = [auditing.told(vi, value) for value in (True, 1234, 0.31, ["an", "binh"],
+                                                   {"wave": {"dong": 90_000}, "cost": "free", "note": ""})]  # fmt: skip
+    assert told == ["có", "1.234", "0,31", "an, binh", "cả đợt: Đồng: 90.000; Cước cuộc gọi: miễn phí"]
 
 
 def test_the_words_of_a_draft_are_translated() -> None:
