@@ -73,11 +73,12 @@ def _change(call: Call, wrong: str, field: str = "code", status: int = 200) -> R
         found = agreed.get(conn, call.number("change"))
         known = people.names(conn)
         now, used = FACTS[found.topic](call, conn, found)
+        names = waves.names(conn, [wave.id for each in used for wave in each.waves])
     may = call.has(*OPERATORS) and found.waits
     return show(
         call, "setting_change.html", status, change=found, known=known, wrong=wrong, field_of=field, words_of=WORDS,
         may_agree=may and found.proposed_by != call.who.login, may_drop=may, today=standards.today(), now=now,
-        used=used, tested=call.form.get("tested", ""), proposed=defaultdict(str, found.value),
+        used=used, names=names, tested=call.form.get("tested", ""), proposed=defaultdict(str, found.value),
         asks_test=found.topic in agreed.MISSING,
     )  # fmt: skip
 
