@@ -10,6 +10,7 @@ from datetime import datetime
 import psycopg
 
 from campaigns.ledger.people import Person
+from campaigns.terms import Absent, Problem
 
 INVITED_HOURS = 72
 """An invitation that nobody opened by then is worth nothing."""
@@ -65,6 +66,16 @@ def invite(conn: psycopg.Connection, login: str, by: str) -> str:
         (digest(word), login, by, INVITED_HOURS),
     )
     return word
+
+
+def invite_new(conn: psycopg.Connection, login: str, by: str) -> str:
+    """The same for somebody without a password. Raises Absent for nobody, Problem for who has one: that is a reset."""
+    if not may_enter(conn, login):
+        raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
+    if password_of(conn, login) is not None:
+        raise Problem("{login} has a password: a new one needs two operators, on the page People, or where there is one"
+                      " operator only `dispatcher person reset`", login=login)  # fmt: skip
+    return invite(conn, login, by)
 
 
 INVITED = (

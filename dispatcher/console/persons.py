@@ -41,12 +41,9 @@ def invite(call: Call) -> Response:
 
 
 def _invited(conn: psycopg.Connection, login: str, by: str) -> str:
-    if not logins.may_enter(conn, login):
-        raise Absent("there is no person {login}: see `dispatcher person add --help`", login=login)
-    if logins.password_of(conn, login) is not None:
-        raise Problem("{login} has a password: a new one needs two operators, see below", login=login)
+    word = logins.invite_new(conn, login, by)
     people.record(conn, by, "console.invite", login)
-    return logins.invite(conn, login, by)
+    return word
 
 
 def set_address(call: Call) -> Response:

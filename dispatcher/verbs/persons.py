@@ -103,7 +103,7 @@ def invite(context: typer.Context, login: LoginName, by: By = "") -> None:
         roles = figures.roles_of(conn, login)
         first = "operator" in roles and not logins.anybody(conn)
         actor = login if first else people.require(conn, by, desk.env.get(KEY, ""), "admin").login
-        word = logins.invite(conn, login, actor)
+        word = logins.invite_new(conn, login, actor)
         people.record(conn, actor, "console.invite", login, first=first)
         link = f"{house.settings.url}/console/invitation/{word}"
     _show_link(desk, login, link)

@@ -178,13 +178,16 @@ def test_on_the_command_line_only_where_there_is_no_second_operator(house: House
     with house.begin() as conn:
         others = [each for each in resets.deciders(conn, login) if each != by.login]
         conn.execute("UPDATE person SET disabled_at = now() WHERE login = ANY (%s)", (others,))
+    invited = ["person", "invite", login, *flags[2:]]
     try:
         assert cli.run(["person", "reset", by.login, *flags], env) == 1
+        assert cli.run(invited, env) == 1  # it would be a reset that nobody agreed to
         with pytest.raises(Problem), house.begin() as conn:
             resets.ask(conn, login, "mất máy", by.login)
         assert cli.run(["person", "reset", login, *flags], env) == 0
         with house.begin() as conn:
             assert logins.password_of(conn, login) is None
+        assert cli.run(invited, env) == 0
     finally:
         with house.begin() as conn:
             conn.execute("UPDATE person SET disabled_at = NULL WHERE login = ANY (%s)", (others,))
