@@ -19,9 +19,9 @@ from workers.settle import Settler
 log = logging.getLogger(__name__)
 
 IDLE = 0.05
-QUIET = 0.1
-"""Seconds without a new chunk after which a wave is folded at once."""
-GATHER = 1.2
+QUIET = 0.3
+"""Seconds without a new chunk after which a wave is folded at once. A busy one pauses for 0.1 s again and again."""
+GATHER = 1.1
 """Seconds that answers of a busy wave may wait: a message's answer and its receipt then move it together."""
 SLICE = 0.3
 """Seconds that receipts may wait, and of answers that are folded at a time."""

@@ -220,6 +220,7 @@ def test_an_id_that_another_message_has_settles_nothing(house: House, wave: Wave
     provider = Tells(Receipt(Outcome.ACCEPTED, "sent"))
     provider.find = lambda _doubt: _same()  # type: ignore[method-assign]
     asyncio.run(let_work(house, provider, lambda: len(questions_of(house, wave)) >= 80, patient=True))
+    fold_all(house)
     assert counts(house, wave) == {State.ACCEPTED: 1, State.UNCERTAIN: 39}
 
 
