@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,66 @@ MOST_UNPACKED: Final = 104_857_600  # 100 MiB: a .docx of text is well below one
 MOST_PAGES: Final = 200
 MOST_LINES: Final = 20_000
 _PDF, _ZIP = b"%PDF-", b"PK\x03\x04"
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_IHDR: Final = slice(12, 16)  # of a PNG: the kind of its first chunk, always the same
+_SPACE: Final = "\t\n\r\f"
+
+
+class Kind(Enum):
+    """What a letter may come as, by its media type."""
+
+    DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    PDF = "application/pdf"
+    TEXT = "text/plain"
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+
+
+ENDINGS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.DOCX: (".docx",), Kind.PDF: (".pdf",), Kind.TEXT: (".txt", ".md"), Kind.PNG: (".png",),
+    Kind.JPEG: (".jpg", ".jpeg"),
+}  # fmt: skip
+"""How the name of each kind ends; the first where it ended otherwise."""
+PICTURES: Final = frozenset({Kind.PNG, Kind.JPEG})
+"""Kept and shown; nothing is read from them."""
+
+
+class NoText(Problem):
+    """A file in whole order that holds no text."""
+
+
+def kind_of(content: bytes, name: str) -> Kind:
+    """What a file is by its first bytes, never by its name; raises Problem for what no letter is.
+
+    Markup is text too, but a browser could be made to run it.
+    """
+    if content.startswith(_PNG) and content[_IHDR] == b"IHDR":
+        return Kind.PNG
+    if content.startswith(_JPEG):
+        return Kind.JPEG
+    if content.startswith((_PDF, _ZIP)):  # of a packed file its reader says more
+        return Kind.PDF if content.startswith(_PDF) else Kind.DOCX
+    try:
+        lines = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        lines = "\0"
+    if lines.lstrip().startswith("<") or any(sign < " " and sign not in _SPACE for sign in lines):
+        raise Problem("{file} is no letter's file: choose Word (.docx), PDF, text in UTF-8, or a scan as PNG or JPEG",
+                      file=name)  # fmt: skip
+    return Kind.TEXT
+
+
+def take(content: bytes, name: str) -> tuple[Kind, str]:
+    """The kind of a letter's file and its lines, "" where it is a scan; raises Problem as `of_bytes` and `kind_of`."""
+    kind = kind_of(content, name)
+    if kind in PICTURES:
+        return kind, ""
+    try:
+        return kind, of_bytes(content, name)
+    except NoText:
+        if kind is Kind.TEXT:
+            raise
+        return kind, ""
 
 
 def read(path: Path) -> str:
@@ -38,8 +99,8 @@ def of_bytes(content: bytes, name: str) -> str:
         raise Problem("{file}: {reason}", file=name, reason=problem) from None
     found = "\n".join(lines[:MOST_LINES])
     if not found.strip():
-        raise Problem("{file} holds no text: it is a picture of a letter; type the paragraphs that count, and compare",
-                      file=name)  # fmt: skip
+        raise NoText("{file} holds no text: it is a picture of a letter; type the paragraphs that count, and compare",
+                     file=name)  # fmt: skip
     return text.normal(found)
 
 

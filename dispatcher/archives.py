@@ -19,7 +19,7 @@ from campaigns.terms import Problem
 
 MANIFEST = "manifest.json"
 NAMES = re.compile(
-    r"(?:database\.dump|manifest\.json|(?:journals|spool|keys|orders)/(?:sealed/|loaded/)?[A-Za-z0-9][\w.~-]*)"
+    r"(?:database\.dump|manifest\.json|(?:journals|spool|keys|letters|orders)/(?:sealed/|loaded/)?[A-Za-z0-9][\w.~-]*)"
 )
 FORMAT = 1
 MANIFEST_BYTES = 64 << 20

@@ -1,7 +1,7 @@
 """Backup and restore of an installation: database, journals, spool and papers in one file, the keys in another.
 
 The order is what makes an online backup whole: the spool before the database (a receipt is in one of the two), the
-journals after it (a window of the database has its lines), and the papers of carrier orders after it too (each row has
+journals after it (a window of the database has its lines), and papers of orders and drafts after it too (each row has
 its file, as a file is sealed before its row is written and never taken away). What comes back never replaces what is
 there: journals, spool and keys of the data folder are newer, and are the truth about what left since the backup.
 """
@@ -22,13 +22,14 @@ from campaigns.sealing import Keyring
 from campaigns.terms import Problem
 from config import servers
 from config.settings import Settings
-from dispatcher import archives, assemble, crew, dump
+from dispatcher import archives, assemble, crew, dump, letter_files, orders
 from dispatcher.archives import Archive
 from dispatcher.assemble import Site
-from dispatcher.orders import FOLDER as PAPERS
 from workers import journal, restart, spool
 
 DATABASE = "database.dump"
+PAPERS = (letter_files.FOLDER, orders.FOLDER)
+"""Folders of files that people brought, each sealed."""
 NO_PROOF = "backup"  # in the place of a boot: a journal copied while its writer lived proves nothing by silence
 
 
@@ -99,7 +100,7 @@ def _save(site: Site, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
             if not out.add(str(path.relative_to(data)), path):
                 put_away = path.parent / "sealed" / path.name
                 out.add(str(put_away.relative_to(data)), put_away)
-        for path in sorted((data / PAPERS).glob("*.sealed")):
+        for path in sorted(each for name in PAPERS for each in (data / name).glob("*.sealed")):
             out.add(str(path.relative_to(data)), path)
         out.finish(facts)
         sizes = {each["name"]: each["size"] for each in out.members}
@@ -199,7 +200,7 @@ def _bring_files(data: Path, archive: Archive) -> int:
     added = 0
     for name in archive.names:
         target = data / name
-        if not name.startswith(("journals/", "spool/", f"{PAPERS}/")) or _is_here(target):
+        if not name.startswith(("journals/", "spool/", *(f"{each}/" for each in PAPERS))) or _is_here(target):
             continue
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         line = ""

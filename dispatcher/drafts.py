@@ -15,7 +15,7 @@ from campaigns import drafting, schedule, typed
 from campaigns.definition import Campaign
 from campaigns.drafting import BY_ORDERS, PLAIN, DraftState, Fields, Read
 from campaigns.forecast import Forecast
-from campaigns.ledger import drafts, lists, orders, people, registry, waves
+from campaigns.ledger import draft_files, drafts, lists, orders, people, registry, waves
 from campaigns.ledger.drafts import Draft
 from campaigns.order import OrderState, Terms
 from campaigns.rules import warnings
@@ -158,8 +158,10 @@ def submit(
             seeding.take(house, conn, person, campaign.name, seeds)
             planned = _plan(house, conn, campaign, made, found.fields, person.login, chosen, rehearsal=rehearsal,
                             canary=seeds.wanted)  # fmt: skip
+        files = draft_files.of_draft(conn, draft)
+        paper = {"file": files[0].name, "sha256": files[0].sha256} if files else {}  # to compare the text with
         return drafts.move(conn, draft, version, DraftState.SUBMITTED, person.login, campaign=campaign.name,
-                           campaign_version=made, waves=planned, orders=ordered)  # fmt: skip
+                           campaign_version=made, waves=planned, orders=ordered, **paper)  # fmt: skip
 
 
 def _refuse_other_letter(conn: psycopg.Connection, campaign: Campaign) -> None:

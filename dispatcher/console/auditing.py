@@ -35,7 +35,7 @@ ACTS = {
     "sending.stop": "stopped all sending", "sending.halted": "waited until all sending stood still",
     "sending.lift-asked": "said that sending may go on", "sending.lift": "opened sending again",
     "draft.begin": "began a draft", "draft.submit": "submitted a draft", "draft.delete": "deleted a draft",
-    "draft.reopen": "opened a draft again",
+    "draft.reopen": "opened a draft again", "draft.file": "kept a letter's file with a draft",
     "order.draft": "drafted an order", "order.approve": "approved an order", "order.issue": "issued an order",
     "order.ack": "noted that a carrier has acknowledged", "order.run": "noted that a carrier sends",
     "order.return": "took a carrier's figures in", "order.accept": "accepted a carrier's figures",

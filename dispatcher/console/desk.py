@@ -10,7 +10,7 @@ from starlette.responses import Response
 from campaigns import segments
 from campaigns.alerts import Alert, sentence
 from campaigns.definition import variants
-from campaigns.ledger import alerts, lists, people, registry, waves
+from campaigns.ledger import alerts, draft_files, lists, people, registry, waves
 from campaigns.ledger.waves import Wave
 from campaigns.terms import Absent
 from dispatcher.console.board import duties
@@ -93,6 +93,7 @@ def campaign_page(call: Call) -> Response:
         campaign, version = registry.get_campaign(conn, name)
         found = [wave for wave in waves.all_waves(conn) if wave.campaign == name]
         known, lacking = people.names(conn), waves.lacking(conn)
+        papers = draft_files.of_campaign(conn, name)
     last = max(1, -(-len(found) // WAVES_A_PAGE))
     page = min(max(1, place_of(call.request.query_params.get("page", ""), DIGITS)), last)
     some = found[(page - 1) * WAVES_A_PAGE : page * WAVES_A_PAGE]
@@ -101,7 +102,7 @@ def campaign_page(call: Call) -> Response:
         raise Absent("there is no campaign {name}: load its definition first", name=name)
     tags = [APPROVED if each.state == "planned" and each.id not in lacking else TAGS[each.state] for each in some]
     return show(call, "campaign.html", campaign=campaign, version=version, waves=some, texts=texts, people=known,
-                page=page, last=last, tags=tags)  # fmt: skip
+                page=page, last=last, tags=tags, papers=papers)  # fmt: skip
 
 
 def approvals_page(call: Call) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from campaigns import drafting, typed
 from campaigns.drafting import Fault, Fields
+from campaigns.letter import Kind
 from campaigns.terms import Problem
 from dispatcher.words import Words
 
@@ -71,5 +72,9 @@ def shown(words: Words, name: str, value: str) -> str:
     return value
 
 
+KINDS: Mapping[Kind, str] = {
+    Kind.DOCX: "Word file", Kind.PDF: "PDF", Kind.TEXT: "text file", Kind.PNG: "PNG picture", Kind.JPEG: "JPEG picture",
+}  # fmt: skip
+"""What a letter's file is called."""
 CLASSES = {"public_information": "public information (no advertising)", "advertising": "advertising"}
 WAYS = {"list": "We send, to a list of our own", "orders": "The carriers send, to their own subscribers"}

@@ -10,13 +10,14 @@ from typing import Any
 
 import psycopg
 
-from campaigns import drafting, facts, proposals, text
+from campaigns import drafting, facts, letter, proposals, text
 from campaigns.definition import Campaign, variants
 from campaigns.doubts import doubts
 from campaigns.drafting import CORRECTIONS, WAVES, Fields, Read
 from campaigns.facts import TextFacts
-from campaigns.ledger import audiences, drafts, lists, orders, waves
+from campaigns.ledger import audiences, draft_files, drafts, lists, orders, waves
 from campaigns.ledger.drafts import Draft
+from campaigns.letter import PICTURES
 from campaigns.preview import Preview, costs, preview
 from campaigns.proposals import Proposal
 from campaigns.schedule import ZONE
@@ -43,11 +44,15 @@ def today() -> date:
 # -- letter ------------------------------------------------------------------------------------------------------------
 
 
-def letter_facts(call: Call, _draft: Draft, _told: Read, said: Fields) -> Facts:
-    """What the letter's own words suggest for each field, with the line it was read from."""
+def letter_facts(call: Call, draft: Draft, _told: Read, said: Fields) -> Facts:
+    """What the letter's own words suggest for each field, with the line it was read from; and its files."""
+    with call.house.begin() as conn:
+        files = draft_files.of_draft(conn, draft.id)
     found = proposals.propose(said["letter"]) if said.get("letter") else None
     return {"suggested": _suggested(found) if found else {}, "fill": "fill" in call.request.query_params,
-            "lines": said.get("letter", "").count("\n") + 1}  # fmt: skip
+            "lines": said.get("letter", "").count("\n") + 1, "papers": files, "pictures": PICTURES,
+            "kinds": draft_fields.KINDS,
+            "most": min(call.house.settings.upload_bytes, letter.MOST_BYTES) // 1_000_000}  # fmt: skip
 
 
 def _suggested(found: Proposal) -> dict[str, tuple[str, int, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from starlette.responses import Response
 
-from campaigns import drafting, letter, text
+from campaigns import drafting, text
 from campaigns.drafting import STEPS, WRITTEN, DraftState, Fault, Fields
 from campaigns.ledger import drafts, lists, people, registry
 from campaigns.ledger.drafts import Draft, Overtaken
@@ -200,20 +200,6 @@ def _compared(call: Call, step: str, mine: Mapping[str, str], other: Overtaken) 
                               clock=call.words.time(local(other.now.newest.at)))  # fmt: skip
     return page(call, other.now, step, fields={**now, **merged}, wrong=[("theirs", sentence)], status=409,
                 theirs={"rows": rows, "who": who, "at": other.now.newest.at})  # fmt: skip
-
-
-def take_letter(call: Call) -> Response:
-    """Keep the words of a letter's file; the page then shows what it seems to order, each value with its line."""
-    draft = draft_of(call)
-    if call.file is None:
-        return page(call, draft, "letter", wrong=[("file", call.words.say("choose a file first: .docx, .pdf or .txt"))],
-                    status=422)  # fmt: skip
-    try:
-        content = letter.read(call.file)
-    except Problem as problem:
-        return page(call, draft, "letter", wrong=[("file", call.words.problem(problem))], status=422)
-    saved = saved_or_page(call, "letter", {"letter": content.strip("\n")})
-    return saved if isinstance(saved, Response) else to(step_path(draft.id, "letter") + "?fill=1")
 
 
 def take_list(call: Call) -> Response:

@@ -91,7 +91,7 @@ def _write_letter(page: Page, number: str) -> None:
     letter = (assemble.definitions() / CAMPAIGN / "letter.md").read_bytes()
     file: FilePayload = {"name": "cong-van.txt", "mimeType": "text/plain", "buffer": letter}
     page.get_by_label("Tệp công văn").set_input_files(file)
-    page.get_by_role("button", name="Đọc công văn").click()
+    page.get_by_role("button", name="Nhập công văn").click()
     assert page.locator("#date").input_value() == "25/6/2024"
     typed = {"title": "Nhắn tin hưởng ứng Ngày toàn dân phòng, chống mua bán người 30/7/2024", "number": number,
              "section": "5", "addressee": "Sở Thông tin và Truyền thông", "observance_day": "30/7/2024",

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, Response
 
 from tests.browser import looks
 from tests.browser.stage import Stage
-from tests.browser.visits import NO_PAGES, VISITS, Visit, every, pages_of_the_console, visited
+from tests.browser.visits import NO_PAGES, VISITS, Visit, every, pages_of_the_console, pictured, visited
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 WIDTHS = (360, 390, 768, 1280, 1920, 640)
@@ -60,6 +60,7 @@ def _weight(page: Page) -> int:
     came: list[Response] = []
     page.on("response", lambda each: came.append(each) if not each.url.endswith("/live") else None)
     page.reload(wait_until="load")
+    pictured(page)
     return sum(len(each.body()) for each in came)
 
 

@@ -11,10 +11,11 @@ from playwright.sync_api import Browser, Page
 
 from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, resets, trials, waves
 from dispatcher import drafts as drafting
-from dispatcher import standards
+from dispatcher import letter_files, standards
 from dispatcher.console.application import RULES, SETTINGS
 from tests.browser.stage import AN, BINH, Stage
 from tests.cluster import CAMPAIGN
+from tests.pictures import scan
 
 EVERYBODY = "hoa"
 Act = Callable[[Page, Stage], object]
@@ -196,6 +197,7 @@ NO_PAGES = {
     "/",  # sends on to the console
     "/console/drafts/{draft}",  # sends on to the draft's first open step
     "/console/static/{name}",
+    "/console/drafts/{draft}/files/{file}",  # a file of somebody else, not a page
     "/console/lists/{audience}/verdicts.csv",
     f"{WAVE}/live",
     f"{WAVE}/report.docx",
@@ -214,6 +216,11 @@ def every() -> list[Visit]:
     return [visit for visits in VISITS.values() for visit in visits]
 
 
+def pictured(page: Page) -> None:
+    """Wait for the pictures that can be seen: they may come after the page has loaded."""
+    page.evaluate("() => Promise.all([...document.images].filter(i => i.checkVisibility()).map(i => i.decode()))")
+
+
 @contextmanager
 def visited(browser: Browser, stage: Stage, visit: Visit, there: dict[str, object], **wishes: object) -> Iterator[Page]:
     """The page of a visit, its act done, in a browser of its own."""
@@ -226,6 +233,7 @@ def visited(browser: Browser, stage: Stage, visit: Visit, there: dict[str, objec
         visit.act(page, stage)
         page.wait_for_load_state("load")
     assert statuses[-1] == visit.status, (visit.name, statuses)
+    pictured(page)
     try:
         yield page
     finally:
@@ -240,6 +248,9 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
     running = stage.start(stage.plan(folder, "Thuê bao thành phố và các huyện", n=20_000, seed=903))
     cancelled = stage.start(stage.plan(folder, "Thuê bao huyện Phong Thổ", n=300, seed=904))
     draft, empty = drafting.begin(stage.house, AN, CAMPAIGN), drafting.begin(stage.house, AN)
+    paper = folder / "công văn 20 BCĐ.png"
+    paper.write_bytes(scan())
+    letter_files.take(stage.house, draft.id, paper, AN.login)
     planned = stage.plan(folder, "Thuê bao huyện Tam Đường", n=700, seed=901)
     with stage.house.begin() as conn:
         waves.move(conn, paused.id, AN.login, "pause", "Xem lại nội dung với nhà mạng")

@@ -20,7 +20,7 @@ KEPT = (
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
     "account_trial", "trial_number", "draft", "draft_version", "draft_event",
     "approval_letter", "province_subject", "province_proof", "wave_pace",
-    "person_reset",
+    "person_reset", "draft_file",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -39,6 +39,7 @@ FIXED = {  # columns that nobody but the owner changes
     "draft": ("id", "author", "state", "began_at"),
     "draft_version": ("draft", "version", "step", "fields", "person", "at"),
     "draft_event": ("draft", "version", "state", "person", "at", "details"),
+    "draft_file": ("draft", "sha256", "name", "media", "bytes", "lines", "person", "at"),
     "audience_block": ("audience", "file", "block", "nonce", "ciphertext"),
     "suppression": ("number_hash", "source", "person", "at"),
     "suppression_entry": ("number_hash", "list", "person", "at"),

@@ -28,7 +28,6 @@ from config.servers import Servers, binaries
 from config.settings import Settings, load
 from dispatcher import archives, assemble, backup, cli, dump, locks, words
 from dispatcher.assemble import Site
-from dispatcher.orders import FOLDER
 from tests.cluster import CAMPAIGN, Planned, open_house, start
 from tests.trees import parsed
 from tests.workers.older import Newer, recovered
@@ -79,8 +78,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
             newer.journal.sending(intent.id, intent.lo, intent.lo + 4)
             house.folder("spool").joinpath(f"{ACCOUNT}~1-ab.seg").write_bytes(b"sealed")
             (paper := house.folder("incoming") / "cong-van-31.pdf").write_bytes(PAPER)
-            keeping.keep_file(house.folder(FOLDER), house.keyring, paper)
-            house.folder(FOLDER).joinpath(".half.part").write_bytes(b"still coming")
+            for name in backup.PAPERS:
+                keeping.keep_file(house.folder(name), house.keyring, paper)
+                house.folder(name).joinpath(".half.part").write_bytes(b"still coming")
             made = backup.back_up(site, folder / "backup.tar")
             yield Origin(site, house, wave, folder / "backup.tar", made, newer.journal.name)
 
@@ -109,7 +109,8 @@ def test_a_backup_holds_all_but_the_keys(origin: Origin) -> None:
     found = members(origin.file)
     assert {"database.dump", "manifest.json", "journals/incarnation", f"journals/{origin.living}"} <= found.keys()
     assert f"spool/{ACCOUNT}~1-ab.seg" in found
-    assert [name for name in found if name.startswith("orders/")] == [f"orders/{sha256(PAPER).hexdigest()}.sealed"]
+    papers = [name for name in found if name.startswith(("letters/", "orders/"))]
+    assert papers == [f"{folder}/{sha256(PAPER).hexdigest()}.sealed" for folder in ("letters", "orders")]
     assert [name for name in found if name.startswith("journals/sealed/")]
     assert not [name for name in found if "key" in name]
     assert members(origin.keys).keys() == {"manifest.json", "keys/installation.key", f"keys/{CAMPAIGN}.key"}
@@ -186,7 +187,8 @@ def test_an_empty_folder_becomes_the_installation(origin: Origin, tmp_path: Path
         changed = [after[number] for number in after if after[number] != before[number]]
         assert set(changed) == {1}  # the open window: its journal is a copy made while its writer lived
         assert len(changed) == 10
-        assert b"".join(keeping.pieces(house.folder(FOLDER), house.keyring, sha256(PAPER).hexdigest())) == PAPER
+        for name in backup.PAPERS:
+            assert b"".join(keeping.pieces(house.folder(name), house.keyring, sha256(PAPER).hexdigest())) == PAPER
         with psycopg.connect(site.app) as conn:
             row = conn.execute("SELECT state::text FROM wave WHERE id = %s", (origin.wave.id,)).fetchone()
             assert row == ("paused",)

@@ -44,6 +44,7 @@ TABLE = {  # a copy by hand, so that a slip is seen: officer, approver, engineer
     "GET /console/drafts/{draft}/steps/{step}": "oaup",
     "POST /console/drafts/{draft}/steps/{step}": "oa",
     "POST /console/drafts/{draft}/letter": "oa",
+    "GET /console/drafts/{draft}/files/{file}": "oaup",
     "POST /console/drafts/{draft}/list": "oa",
     "POST /console/drafts/{draft}/delete": "oa",
     "POST /console/drafts/{draft}/restore": "oa",
@@ -158,7 +159,17 @@ def test_each_role_finds_each_door_open_or_shut_as_the_table_says(
 ) -> None:
     """The wave and the campaign are none: who is let in hears 404 or a form's fault, never 403."""
     path = rule.path.format(
-        wave=7, name="none", audience=7, order=7, account="none", deputy=7, draft=7, step="letter", change=7, reset=7
+        wave=7,
+        name="none",
+        audience=7,
+        order=7,
+        account="none",
+        deputy=7,
+        draft=7,
+        step="letter",
+        change=7,
+        reset=7,
+        file=7,
     )
     if rule.method == "POST" and path in ACTS_AT_ONCE:
         assert {LETTER[role] for role in rule.roles} == set(TABLE[named(rule)])
