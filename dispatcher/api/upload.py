@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -133,7 +134,7 @@ class _Sink:
 
     def too_large(self) -> TooLarge:
         """The refusal of a file above the limit."""
-        return TooLarge("a list may have {most} MB: split it into several files", most=self._room.most // 1_000_000)
+        return TooLarge("a file may have {most} MB: split a list into several files", most=self._room.most // 1_000_000)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -202,7 +203,7 @@ def _decoded(text: bytes) -> str:
 
 def file_name(given: str) -> str:
     """The last part of a name, of letters, digits and a few signs only: it stands in sentences, and in our folder."""
-    last = re.split(r"[/\\]", given)[-1]
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", given))[-1]  # some systems write letter and accent apart
     kept = re.sub(r"[^\w.\- ()]", "_", last).lstrip(".")
     stem, dot, kind = kept.rpartition(".")
     return f"{stem[:60]}{dot}{kind[:8]}" if stem else kept[:60] or "list"

@@ -354,6 +354,7 @@ def test_an_upload_that_is_no_form_is_refused(story: Story, kind: str) -> None:
         ("", "list"),
         ("x" * 300 + ".csv", "x" * 60 + ".csv"),
         ("ữ" * 300, "ữ" * 60),
+        ("Co\u0302ng va\u0306n.pdf", "Công văn.pdf"),  # letter and accent apart
     ],
 )
 def test_a_file_name_becomes_a_name_of_ours(given: str, kept: str) -> None:
