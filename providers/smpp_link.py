@@ -168,9 +168,9 @@ class Link(asyncio.Protocol):
         self._tell(touched)
 
     def _tell(self, touched: set[Flight]) -> None:
+        self._room.set()  # first: what is next goes out before what was heard is written down
         for flight in touched:
             flight.news.set()
-        self._room.set()
         if self._receipts:
             self._arrived.set()
             self._read_on(len(self._receipts) < RECEIPTS_HELD)
