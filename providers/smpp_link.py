@@ -16,6 +16,7 @@ from providers.base import ReceiptSink
 from providers.errors import Unreachable
 from providers.smpp_flight import Flight, Run, Verdict, Waiting
 
+PIECE: Final = 200  # PDUs dealt with at a time: a full window is answered in one read
 RECEIPTS_HELD: Final = 20_000  # deliver_sm read but not yet kept; above it we stop reading the socket
 LOST: Final = -1  # instead of a bind's status: the connection ended first
 WRITE_BUFFER: Final = 256 * 1024  # bytes the kernel did not take yet; above it we write no more
@@ -46,6 +47,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._sequence = 0
         self._rest = b""
+        self._unread: deque[wire.Pdu] = deque()  # split, not dealt with yet
         self._waiting = Waiting()
         self._reserved = 0
         self._room = asyncio.Event()
@@ -69,6 +71,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it broke changes nothing for us
         """Every unanswered message may have been taken."""
+        self._deal(list(self._unread))  # it came before the end
+        self._unread.clear()
         self.down.set()
         self._clock.cancel()
         if not self.bound.done():
@@ -143,11 +147,22 @@ class Link(asyncio.Protocol):
         """Deal with every complete PDU; bytes that are no SMPP cut the link."""
         self._heard, self._asked = self._loop.time(), 0.0
         self._rest += data
+        idle = not self._unread
         try:
             while pdus := self._next():
-                self._deal(pdus)
+                self._unread.extend(pdus)
         except wire.BadPdu:
             self._transport.abort()
+        if idle:
+            self._deal_some()
+
+    def _deal_some(self) -> None:
+        """Deal with a piece of what came, then let others run: what it makes room for leaves before the next piece."""
+        piece = [self._unread.popleft() for _ in range(min(PIECE, len(self._unread)))]
+        if piece:
+            self._deal(piece)
+        if self._unread:
+            self._loop.call_soon(self._deal_some)
 
     def _next(self) -> list[wire.Pdu]:
         pdus, used = wire.split(self._rest)
@@ -205,7 +220,7 @@ class Link(asyncio.Protocol):
         manner, now = self.manner, self._loop.time()
         if self._reading and not self._transport.is_closing():
             self._probe(now)
-            if not self._asked:
+            if not self._asked and not self._unread:
                 self._expire(now - manner.response_timeout)
         self._clock = self._loop.call_later(min(manner.response_timeout, manner.enquire_every, 4) / 4, self._tick)
 

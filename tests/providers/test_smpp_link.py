@@ -80,6 +80,57 @@ def test_a_lost_link_leaves_the_wire_uncertain_and_the_rest_unsent(ending: bytes
     asyncio.run(run())
 
 
+def test_a_full_window_answered_in_one_read_counts_whole_before_the_link_falls() -> None:
+    """1,000 answers, then nonsense or the end, in the same bytes: each answer counts, dealt with in pieces."""
+
+    async def run(ending: bytes) -> None:
+        waiting: list[int] = []
+
+        def script(command: int, sequence: int, body: bytes) -> bytes | None:
+            if command != wire.SUBMIT_SM:
+                return agree(command, sequence, body)
+            waiting.append(sequence)
+            if len(waiting) < 1_000:
+                return b""
+            peer.writer.write(b"".join(said(wire.SUBMIT_SM_RESP, each, 0, b"1\0") for each in waiting) + ending)
+            return b"" if ending else None
+
+        async with bound(script, window=1_000, response_timeout=5) as (provider, peer, _):
+            answers, ended = await collect(provider, 1_500, stop=1_000 + 100)
+            assert isinstance(ended, Unreachable)
+            outcomes = [answer.outcome for answer in answers[:1_000]]
+            assert outcomes == [Outcome.ACCEPTED] * 1_000
+            assert all(answer.outcome < Outcome.ACCEPTED for answer in answers[1_000:])
+
+    for ending in (struct.pack(">4I", 7, 0, 0, 0), b""):
+        asyncio.run(run(ending))
+
+
+def test_what_answers_make_room_for_leaves_before_they_are_all_dealt_with() -> None:
+    """The window is filled again piece by piece: a round of a full window does not wait for its last answer."""
+
+    async def run() -> None:
+        waiting: list[int] = []
+
+        def script(command: int, sequence: int, body: bytes) -> bytes | None:
+            if command != wire.SUBMIT_SM:
+                return agree(command, sequence, body)
+            waiting.append(sequence)
+            if len(waiting) == 1_000:
+                peer.writer.write(b"".join(said(wire.SUBMIT_SM_RESP, each, 0, b"1\0") for each in waiting))
+                waiting.clear()
+            return b""
+
+        async with bound(script, window=1_000, response_timeout=5) as (provider, peer, _):
+            work = window([84900000000 + n for n in range(2_000)], "xin chào", lo=100)
+            gate = Gate(work)
+            sizes = [len(answers) async for answers in provider.send(work, gate)]
+            assert sum(sizes) == 2_000
+            assert len(gate.taken) > 2  # two: the whole window at once, twice
+
+    asyncio.run(run())
+
+
 def test_taken_from_the_gate_after_the_link_fell_is_not_sent() -> None:
     """Indexes that the gate gave while the connection was already gone are proved unsent, not uncertain."""
 
