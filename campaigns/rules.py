@@ -17,7 +17,7 @@ FILE = "campaign.toml"
 # Decree 91/2020, article 13.6: messages between 07:00 and 22:00 only.
 EARLIEST, LATEST = time(7), time(22)
 # Decree 91/2020, articles 22-30: a registered name. No space at its ends, which carriers trim.
-_SENDER_NAME = re.compile(r"(?!\d+$)(?! )[A-Za-z0-9_. -]{1,11}(?<! )")
+SENDER_NAME = re.compile(r"(?!\d+$)(?! )[A-Za-z0-9_. -]{1,11}(?<! )")
 _UNREAD = date.min  # what the reader leaves where a day could not be read: told already
 
 Faults = Iterator[Problem]
@@ -77,7 +77,7 @@ def _corrections(campaign: Campaign) -> Faults:
 def _senders(campaign: Campaign, carriers: Collection[str]) -> Faults:
     yield from _known_once(campaign, "senders", [sender.carrier for sender in campaign.senders], carriers)
     for place, sender in enumerate(campaign.senders, 1):
-        if sender.name and not _SENDER_NAME.fullmatch(sender.name):
+        if sender.name and not SENDER_NAME.fullmatch(sender.name):
             reason = Problem(
                 "is {name}; a sender has at most 11 Latin letters, digits, - _ . or spaces, and is not all digits",
                 name=repr(sender.name),

@@ -200,7 +200,7 @@ def draft_wave(
         texts=_texts(campaign, variant),
         senders=way.senders,
         routes=way.routes,
-        accounts={carrier: account.name for carrier, account in way.accounts.items()},
+        accounts=way.accounts,
         prices={carrier: max(prices[name] for name in names) for carrier, names in way.routes.items()},
         batch_size=settings.batch_size,
         approvals_due=1 if rehearsal else rules.approvals,

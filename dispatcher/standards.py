@@ -68,18 +68,15 @@ class Priced(Protocol):
 def prices(conn: psycopg.Connection, accounts: Mapping[str, Priced], day: date) -> dict[str, int]:
     """Account -> dong a segment on a day: the file, with the agreed changes from their days on."""
     found = {name: each.price for name, each in accounts.items()}
-    for change in agreed.in_force(conn, agreed.PRICE):
-        if change.effective_on <= day and change.subject in found:
+    for change in agreed.in_force(conn, agreed.PRICE, day):
+        if change.subject in found:
             found[change.subject] = int(change.value["price"])
     return found
 
 
 def routes(conn: psycopg.Connection, day: date) -> dict[str, tuple[str, ...]]:
     """Carrier -> accounts, the first choice first, as two persons agreed; else the definition's route holds."""
-    found = {}
-    for change in agreed.in_force(conn, agreed.ROUTE):
-        if change.effective_on <= day:
-            found[change.subject] = tuple(change.value["accounts"])
+    found = {each.subject: tuple(each.value["accounts"]) for each in agreed.in_force(conn, agreed.ROUTE, day)}
     return {carrier: names for carrier, names in found.items() if names}  # none: the definition's again
 
 
@@ -100,10 +97,9 @@ class Named(Protocol):
 def senders(conn: psycopg.Connection, accounts: Iterable[Named], day: date) -> dict[str, dict[str, str]]:
     """Account -> carrier -> sender name on a day: the file, with the agreed changes from their days on."""
     found = {each.name: dict(each.senders) for each in accounts}
-    for change in agreed.in_force(conn, agreed.SENDER):
-        account, value = change.value["account"], change.value
-        if change.effective_on <= day and account in found:
-            found[account][value["carrier"]] = value["sender"]
+    for change in agreed.in_force(conn, agreed.SENDER, day):
+        if change.value["account"] in found:
+            found[change.value["account"]][change.value["carrier"]] = change.value["sender"]
     return found
 
 

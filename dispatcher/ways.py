@@ -24,9 +24,13 @@ Registered = Mapping[str, Mapping[str, str]]
 class Ways(NamedTuple):
     """How a plan reaches the networks; each by carrier."""
 
-    accounts: dict[str, Account]  # who carries it
-    routes: dict[str, tuple[str, ...]]  # that account, then those that may take over under the same sender
+    routes: dict[str, tuple[str, ...]]  # the account that carries it, then those that may take over as the same sender
     senders: dict[str, str]
+
+    @property
+    def accounts(self) -> dict[str, str]:
+        """Who carries it."""
+        return {carrier: names[0] for carrier, names in self.routes.items()}
 
 
 def of(house: House, conn: psycopg.Connection, campaign: Campaign, day: date, *, rehearsal: bool) -> Ways:
@@ -43,12 +47,12 @@ def of(house: House, conn: psycopg.Connection, campaign: Campaign, day: date, *,
         named = {carrier: registered[each[0].name][carrier] for carrier, each in usable.items()}
     else:
         named = {each.carrier: each.name for each in campaign.senders}
-    found = Ways({}, {}, named)
+    found = Ways({}, named)
     for carrier, among in usable.items():
         same = [each for each in among if registered[each.name].get(carrier) == named.get(carrier)]
         if not same:
             raise _no_sender(carrier, named.get(carrier, ""), among, registered)
-        found.accounts[carrier], found.routes[carrier] = same[0], tuple(each.name for each in same)
+        found.routes[carrier] = tuple(each.name for each in same)
     return found
 
 

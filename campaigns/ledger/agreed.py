@@ -59,11 +59,12 @@ def changes(conn: psycopg.Connection, topic: str) -> list[Change]:
     return [Change(*row) for row in rows]
 
 
-def in_force(conn: psycopg.Connection, topic: str) -> list[Change]:
-    """What was agreed, in the order in which it takes effect."""
+def in_force(conn: psycopg.Connection, topic: str, day: date = date.max) -> list[Change]:
+    """What was agreed and takes effect by a day, in the order in which it does."""
     rows = conn.execute(
-        f"SELECT {COLUMNS} FROM setting_change WHERE topic = %s AND agreed_at IS NOT NULL ORDER BY effective_on, id",
-        (topic,),
+        f"SELECT {COLUMNS} FROM setting_change WHERE topic = %s AND agreed_at IS NOT NULL AND effective_on <= %s"
+        " ORDER BY effective_on, id",
+        (topic, day),
     )
     return [Change(*row) for row in rows]
 

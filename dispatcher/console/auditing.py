@@ -14,6 +14,7 @@ from campaigns.ledger.audit import Entry, Wanted
 from campaigns.terms import Problem, Verdict
 from dispatcher.console.call import Call, place_of
 from dispatcher.console.pages import HEADERS, ZONE, show
+from dispatcher.console.proposing import COSTS
 from dispatcher.console.signing import check_code
 from dispatcher.words import Words
 
@@ -98,8 +99,6 @@ LABELS = {
 }  # fmt: skip
 """Name of a fact -> its label; a fact without a label shows its own name."""
 NOTHING: tuple[Any, ...] = ("", None, [], {})
-SPOKEN = ("free", "call charge")
-"""Values that are words of ours."""
 OF_WAVES = ("wave.", "canary.", "budget.", "hotline.unverified", "sender.gone", "failover", "report.", "export.")
 """Beginnings of acts whose subject is a wave."""
 KINDS = {"draft.": "Drafts", "wave.": "waves", "account.": "sending accounts", "sending.": "kill switch",
@@ -186,7 +185,7 @@ def told(words: Words, value: Any) -> Any:
         return "; ".join(f"{label(words, name)}: {told(words, each)}" for name, each in parts)
     if isinstance(value, list):
         return ", ".join(str(told(words, each)) for each in value)
-    return words.say(value) if value in SPOKEN else value
+    return words.say(value) if value in COSTS else value
 
 
 def export(call: Call) -> Response:

@@ -43,7 +43,22 @@ class Wrong(Exception):
         self.told, self.field = told, field
 
 
-def put_forward(call: Call, topic: str, subject: str, value: Mapping[str, Any]) -> None:
+Asked = tuple[str, Mapping[str, Any]]
+"""Subject and value, as a form asks for them."""
+
+
+def proposed(
+    call: Call, topic: str, read: Callable[[Call], Asked], again: Callable[[Call, str, str, int], Response]
+) -> Response:
+    """Put forward what the form of a topic asks for; what is wrong is told on its page, beside the field."""
+    try:
+        _put_forward(call, topic, *read(call))
+    except Wrong as wrong:
+        return again(call, wrong.told, wrong.field, 422)
+    return to(f"/console/settings/{topic}s")
+
+
+def _put_forward(call: Call, topic: str, subject: str, value: Mapping[str, Any]) -> None:
     """Propose with a code; what is refused is told beside the form. Raises Wrong."""
     try:
         day = date.fromisoformat(call.form.get("effective", ""))

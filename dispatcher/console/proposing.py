@@ -13,8 +13,8 @@ from campaigns.hotlines import Hotline
 from campaigns.ledger import agreed, people
 from campaigns.ledger.agreed import HOTLINE, PRICE, TOPICS
 from dispatcher import standards
-from dispatcher.console.call import OPERATORS, Call, to
-from dispatcher.console.changing import WORDS, Wrong, put_forward
+from dispatcher.console.call import OPERATORS, Call
+from dispatcher.console.changing import WORDS, Wrong, proposed
 from dispatcher.console.pages import show
 
 NUMBER = re.compile(r"[0-9](?:[0-9. ]{0,13}[0-9])?")
@@ -61,12 +61,7 @@ def _prefilled(row: Hotline) -> Mapping[str, str]:
 
 def propose_hotline(call: Call) -> Response:
     """Ask for another number, other words beside one, or the end of one."""
-    try:
-        number, value = _hotline(call)
-        put_forward(call, HOTLINE, number, value)
-    except Wrong as wrong:
-        return _hotlines(call, wrong.told, wrong.field, 422)
-    return to("/console/settings/hotlines")
+    return proposed(call, HOTLINE, _hotline, _hotlines)
 
 
 def _hotline(call: Call) -> tuple[str, dict[str, Any]]:
@@ -107,11 +102,11 @@ def _prices(call: Call, wrong: str, field: str, status: int = 200) -> Response:
 
 def propose_price(call: Call) -> Response:
     """Ask for another price of a segment."""
-    try:
-        put_forward(call, PRICE, _account(call), {"price": _dong(call)})
-    except Wrong as wrong:
-        return _prices(call, wrong.told, wrong.field, 422)
-    return to("/console/settings/prices")
+    return proposed(call, PRICE, _price, _prices)
+
+
+def _price(call: Call) -> tuple[str, dict[str, Any]]:
+    return _account(call), {"price": _dong(call)}
 
 
 def _account(call: Call) -> str:

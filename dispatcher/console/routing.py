@@ -15,11 +15,12 @@ from campaigns.definition import Campaign, all_texts
 from campaigns.ledger import accounts, agreed, audiences, lists, people, registry
 from campaigns.ledger.agreed import ROUTE, SENDER
 from campaigns.ledger.lists import Audience
+from campaigns.rules import SENDER_NAME
 from campaigns.terms import Account, Problem
-from config.carriers import SENDER_NAME, load_accounts
+from config.carriers import load_accounts
 from dispatcher import acts, standards, ways
-from dispatcher.console.call import OPERATORS, Call, id_of, to
-from dispatcher.console.changing import Wrong, put_forward
+from dispatcher.console.call import OPERATORS, Call, id_of
+from dispatcher.console.changing import Wrong, proposed
 from dispatcher.console.pages import show
 
 PICK = "to_"
@@ -71,11 +72,7 @@ def _routes(call: Call, wrong: str, field: str, status: int = 200) -> Response:
 
 def propose_route(call: Call) -> Response:
     """Ask for another route of a network, or for the definitions' own again."""
-    try:
-        put_forward(call, ROUTE, *_route(call))
-    except Wrong as wrong:
-        return _routes(call, wrong.told, wrong.field, 422)
-    return to("/console/settings/routes")
+    return proposed(call, ROUTE, _route, _routes)
 
 
 def _route(call: Call) -> tuple[str, dict[str, Any]]:
@@ -121,8 +118,7 @@ def _tried(call: Call, audience: int, asked: Mapping[str, str]) -> dict[str, Any
         campaign, _ = registry.get_campaign(conn, found.campaign)
         counted, today = lists.by_carrier(conn, audience), standards.today()
         prices, senders = standards.prices(conn, call.house.accounts, today), ways.senders(call.house, conn, today)
-        found_ways = ways.of(call.house, conn, campaign, today, rehearsal=call.rehearsal)
-    now = {carrier: each.name for carrier, each in found_ways.accounts.items()}
+        now = ways.of(call.house, conn, campaign, today, rehearsal=call.rehearsal).accounts
     choices, sizes = _choices(call), _segments(call, campaign, counted)
     lanes = []
     for carrier, n in counted.items():
@@ -166,11 +162,7 @@ def way_of(account: str, carrier: str) -> str:
 
 def propose_sender(call: Call) -> Response:
     """Ask for another sender name of an account at a network."""
-    try:
-        put_forward(call, SENDER, *_sender(call))
-    except Wrong as wrong:
-        return _senders(call, wrong.told, wrong.field, 422)
-    return to("/console/settings/senders")
+    return proposed(call, SENDER, _sender, _senders)
 
 
 def _sender(call: Call) -> tuple[str, dict[str, Any]]:
@@ -179,7 +171,7 @@ def _sender(call: Call) -> tuple[str, dict[str, Any]]:
     way, name = call.form.get("way", ""), call.form.get("sender", "").strip()
     if way not in known:
         raise Wrong(call.words.say("choose an account and a network"), "way")
-    if not SENDER_NAME.fullmatch(name) or name.isdigit():
+    if not SENDER_NAME.fullmatch(name):
         raise Wrong(call.words.say("a sender has at most 11 Latin letters, digits, - _ . or spaces, and is not all"
                                    " digits"), "sender")  # fmt: skip
     account, carrier = known[way]
