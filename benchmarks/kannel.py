@@ -158,9 +158,20 @@ def compare(folder: Path, wanted: argparse.Namespace, servers: Servers) -> dict[
     }
     figures: dict[str, Figure] = {}
     for key in wanted.only or jobs:
-        figures[key] = jobs[key]()
-        print(figures[key].line(), flush=True, file=sys.stderr if wanted.json else sys.stdout)
+        told = _tried(jobs[key], figures, key)
+        print(told, flush=True, file=sys.stderr if wanted.json else sys.stdout)
     return figures
+
+
+def _tried(measure: Callable[[], Figure], figures: dict[str, Figure], key: str) -> str:
+    """The line of one job; one that does not come to its end costs its own figure, not those of the others."""
+    try:
+        figures[key] = measure()
+    except SystemExit as late:
+        if not isinstance(late.code, str):  # somebody ends the whole benchmark
+            raise
+        return f"{key}: given up, {late.code}"
+    return figures[key].line()
 
 
 def main() -> None:
