@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from campaigns.drafting import DraftState
 from campaigns.ledger import agreed, drafts, engineers, lists, logins, orders, resets, trials, waves
 from dispatcher import drafts as drafting
 from dispatcher import letter_files, standards
@@ -250,7 +252,9 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
     draft, empty = drafting.begin(stage.house, AN, CAMPAIGN), drafting.begin(stage.house, AN)
     paper = folder / "công văn 20 BCĐ.png"
     paper.write_bytes(scan())
-    letter_files.take(stage.house, draft.id, paper, AN.login)
+    submitted = drafting.begin(stage.house, AN, CAMPAIGN)
+    for each in (draft, submitted):
+        letter_files.take(stage.house, each.id, paper, AN.login)
     planned = stage.plan(folder, "Thuê bao huyện Tam Đường", n=700, seed=901)
     with stage.house.begin() as conn:
         waves.move(conn, paused.id, AN.login, "pause", "Xem lại nội dung với nhà mạng")
@@ -269,6 +273,8 @@ def places(stage: Stage, folder: Path) -> dict[str, object]:
         named = {"account": "sim-smpp", "carrier": "viettel", "sender": "UBNDLaiChau"}
         sender = agreed.propose(conn, agreed.SENDER, "sim-smpp viettel", named, today, "Tên mới", AN.login, today)
         drafts.save(conn, draft.id, draft.newest.version, "people", {"audience": str(audience)}, AN.login)
+        made = {"campaign": CAMPAIGN, "campaign_version": 1, "sha256": sha256(scan()).hexdigest()}
+        drafts.move(conn, submitted.id, submitted.newest.version, DraftState.SUBMITTED, AN.login, **made)
     corrected = next(order for order in found if order.plan.carrier == "mobifone")
     return {
         "name": CAMPAIGN,
