@@ -18,6 +18,7 @@ MOST_PAGES: Final = 200
 MOST_LINES: Final = 20_000
 _PDF, _ZIP = b"%PDF-", b"PK\x03\x04"
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_PICTURE_BEGINS, _PICTURE_ENDS = b"\xff\xda", b"\xff\xd9"  # of a JPEG: what is missing where a copy was cut short
 _IHDR: Final = slice(12, 16)  # of a PNG: the kind of its first chunk, always the same
 _SPACE: Final = "\t\n\r\f"
 
@@ -52,7 +53,7 @@ def kind_of(content: bytes, name: str) -> Kind:
     """
     if content.startswith(_PNG) and content[_IHDR] == b"IHDR":
         return Kind.PNG
-    if content.startswith(_JPEG):
+    if content.startswith(_JPEG) and content.rfind(_PICTURE_ENDS) > content.find(_PICTURE_BEGINS) > 0:
         return Kind.JPEG
     if content.startswith((_PDF, _ZIP)):  # of a packed file its reader says more
         return Kind.PDF if content.startswith(_PDF) else Kind.DOCX

@@ -132,6 +132,8 @@ def _told(call: Call, found: Found, named: Mapping[str, str]) -> str:
         told += "; " + say("never sent again")
     elif found.handed:
         told += "; " + say("handed over {n} times, {taken} of them taken", n=found.handed, taken=found.taken)
+    if found.wave.rehearsal:
+        told += "; " + say("a rehearsal: its phones are simulated")
     return f"{told}."
 
 

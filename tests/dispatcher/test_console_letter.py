@@ -23,7 +23,7 @@ from workers.house import House
 
 WORDS = (assemble.definitions() / CAMPAIGN / "letter.md").read_bytes()
 PICTURED = bytes(typst.compile(b"#rect()", ignore_system_fonts=True))  # a PDF without text
-JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(200)
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(50) + b"\xff\xda" + bytes(150) + b"\xff\xd9"
 HTML = b"<!doctype html><script>alert(1)</script>"
 NAME = "công văn 20 BCĐ.png"
 
@@ -99,12 +99,13 @@ def test_what_it_is_comes_from_its_content_and_it_may_do_nothing(
         ("scan.png", HTML),
         ("scan.png", b"\xef\xbb\xbf\r\n " + HTML),
         ("scan.png", b"\x89PNG\r\n\x1a\n" + bytes(64)),
+        ("scan.jpg", b"\xff\xd8\xff" + bytes(64)),
         ("scan.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         ("scan.jpg", b"GIF89a" + bytes(64)),
         ("cv.pdf", b"MZ\x90\x00" + bytes(64)),
         ("cv.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
     ],
-    ids=["html", "html-after-a-mark", "half-a-png", "svg", "gif", "program", "old-word"],
+    ids=["html", "html-after-a-mark", "half-a-png", "half-a-jpeg", "svg", "gif", "program", "old-word"],
 )
 def test_anything_else_is_refused_and_told_what_may_come(
     officer: Browser, house: House, name: str, content: bytes
