@@ -17,7 +17,7 @@ from providers.errors import Unreachable
 from providers.smpp_flight import Flight, Run, Verdict, Waiting
 
 PIECE: Final = 200  # PDUs dealt with at a time: a full window is answered in one read
-RECEIPTS_HELD: Final = 20_000  # deliver_sm read but not yet kept; above it we stop reading the socket
+HELD: Final = 20_000  # PDUs read and not dealt with, and receipts not yet kept; above it we stop reading the socket
 LOST: Final = -1  # instead of a bind's status: the connection ended first
 WRITE_BUFFER: Final = 256 * 1024  # bytes the kernel did not take yet; above it we write no more
 
@@ -188,7 +188,7 @@ class Link(asyncio.Protocol):
             flight.news.set()
         if self._receipts:
             self._arrived.set()
-            self._read_on(len(self._receipts) < RECEIPTS_HELD)
+        self._read_on()
 
     def _answered(self, sequence: int, status: int, ref: str, touched: set[Flight]) -> None:
         verdict = self.manner.verdict(status)
@@ -261,7 +261,7 @@ class Link(asyncio.Protocol):
             status = await self._kept([body for _, body in held])
             for _ in held:
                 self._receipts.popleft()
-            self._read_on(len(self._receipts) < RECEIPTS_HELD)
+            self._read_on()
             if not self._transport.is_closing():
                 sequences = [sequence for sequence, _ in held]
                 self._transport.write(wire.answers(wire.DELIVER_SM_RESP, status, sequences, b"\0"))
@@ -273,7 +273,9 @@ class Link(asyncio.Protocol):
             return wire.RMSGQFUL
         return wire.ROK
 
-    def _read_on(self, wanted: bool) -> None:  # noqa: FBT001 - the name says what true means
+    def _read_on(self) -> None:
+        """Read while there is room for what comes: a carrier that is faster than we are is held back by its socket."""
+        wanted = len(self._unread) + len(self._receipts) < HELD
         if wanted == self._reading or self._transport.is_closing():
             return
         self._reading = wanted

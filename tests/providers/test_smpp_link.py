@@ -290,7 +290,7 @@ def test_a_slow_receipt_store_does_not_hold_up_answers() -> None:
 
 def test_a_flood_of_receipts_stops_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """More receipts than may be held stop the reading; nothing times out meanwhile, and all are kept in the end."""
-    monkeypatch.setattr(smpp_link, "RECEIPTS_HELD", 100)
+    monkeypatch.setattr(smpp_link, "HELD", 100)
 
     async def run() -> None:
         async with bound(agree, response_timeout=0.1) as (provider, peer, _):
@@ -315,6 +315,24 @@ def test_a_flood_of_receipts_stops_the_reading(monkeypatch: pytest.MonkeyPatch) 
             assert {answer.outcome for answer in answers} == {Outcome.ACCEPTED}
             await peer.until(lambda: peer.seen.count(wire.DELIVER_SM_RESP) == 500)
             assert len(kept) == 500
+
+    asyncio.run(run())
+
+
+def test_a_carrier_faster_than_we_are_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read and not dealt with is bounded: the socket is read again when it was worked off."""
+    monkeypatch.setattr(smpp_link, "HELD", 500)
+
+    async def run() -> None:
+        async with bound(agree) as (provider, _, kept):
+            link = provider._link
+            assert link is not None
+            link.data_received(b"".join(said(wire.DELIVER_SM, 1_000 + n, 0, b"\0" * 17) for n in range(2_000)))
+            assert len(link._unread) == 2_000 - smpp_link.PIECE
+            assert not link._transport.is_reading()
+            async with asyncio.timeout(5):
+                while len(kept) < 2_000 or not link._transport.is_reading():  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.005)
 
     asyncio.run(run())
 
