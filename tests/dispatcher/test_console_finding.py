@@ -61,7 +61,7 @@ def test_a_numbers_message_is_told_with_its_attempt_answer_and_receipt(
     assert page.count(number[2:]) == 1, "what was typed stands in its box, and nowhere else"
     assert f'value="0{number[2:]}"' in page
     assert f"Số {mask(first.number)} được gửi 1 bản tin." in page
-    assert "không gửi lại lần nào." in page
+    assert "không gửi lại lần nào; diễn tập: máy nhận là giả lập." in page
     assert page.index("được gửi 1 bản tin") < page.index('id="number"'), "the answer stands above the form"
     before, folded = page.split("chi tiết kỹ thuật")
     assert "sim-" not in before
