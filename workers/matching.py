@@ -139,7 +139,10 @@ class Matcher:
         numbered: set[Receipt],
         found: dict[Receipt, Place],
     ) -> None:
-        """Adds to `found` the uncertain message of each number, when there is exactly one in all waves."""
+        """Adds to `found` the uncertain message of each number, when there is exactly one in all waves.
+
+        The id it goes by is kept: a later receipt of it is this message's too, when it is in doubt no more.
+        """
         places: dict[Receipt, list[Place]] = {}
         for wave, campaign in waves:
             keys = self._house.keys(campaign)
@@ -147,7 +150,11 @@ class Matcher:
             uncertain = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
             for receipt, number_hash in hashes.items():
                 places.setdefault(receipt, []).extend(uncertain.get(number_hash, []))
-        found |= {receipt: there[0] for receipt, there in places.items() if len(there) == 1}
+        alone = {receipt: there[0] for receipt, there in places.items() if len(there) == 1}
+        found |= alone
+        named = [(receipt.provider_ref, place) for receipt, place in alone.items() if receipt.provider_ref]
+        if named:
+            receipts.learn(conn, named)
 
 
 def write_lines(conn: psycopg.Connection, found: Sequence[tuple[Receipt, Place]]) -> None:

@@ -170,23 +170,37 @@ def newest_chunk(conn: psycopg.Connection) -> int:
 def by_provider_ref(
     conn: psycopg.Connection, wave: int, account: str, refs: Sequence[str]
 ) -> dict[str, set[tuple[Place, bytes]]]:
-    """The carrier's ids -> the attempts whose answer named them, each with its message's number hash.
+    """The carrier's ids -> the attempts whose answer named them, or a receipt before (`learn`), with its number hash.
 
     The index on provider_ref of answers serves this.
     """
     found: dict[str, set[tuple[Place, bytes]]] = {}
     # Plan at 1 M rows, 500 ids: that index, windows hashed whole (906), retries and messages by primary key; 2 ms.
     rows = conn.execute(
-        f'SELECT l.provider_ref, l."window", l.idx, m.number_hash FROM {log_table(wave)} l'
+        'SELECT l.provider_ref, l."window", l.idx, m.number_hash FROM'
+        f' (SELECT provider_ref, "window", idx FROM {log_table(wave)}'
+        " WHERE kind = 'answer' AND provider_ref <> '' AND provider_ref = ANY(%(refs)s)"
+        ' UNION ALL SELECT provider_ref, "window", idx FROM receipt_id WHERE wave = %(wave)s'
+        " AND provider_ref = ANY(%(refs)s)) l"
         ' JOIN send_window w ON w.id = l."window"'
         " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = l.idx"
         f" JOIN {message_table(wave)} m ON m.no = CASE w.kind WHEN 'first' THEN l.idx ELSE r.message_no END"
-        " WHERE l.kind = 'answer' AND l.provider_ref <> '' AND l.provider_ref = ANY(%s) AND w.account = %s",
-        (list(refs), account),
+        " WHERE w.account = %(account)s",
+        {"refs": list(refs), "wave": wave, "account": account},
     )
     for ref, window, idx, number_hash in rows:
         found.setdefault(ref, set()).add((Place(wave, window, idx), bytes(number_hash)))
     return found
+
+
+def learn(conn: psycopg.Connection, named: Sequence[tuple[str, Place]]) -> None:
+    """Remember ids whose attempt only the number told: what comes next under such an id is the same attempt's."""
+    waves, windows, idxs = zip(*(place for _, place in named), strict=True)
+    conn.execute(
+        'INSERT INTO receipt_id (provider_ref, wave, "window", idx)'
+        " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::integer[]) ON CONFLICT DO NOTHING",
+        ([ref for ref, _ in named], list(waves), list(windows), list(idxs)),
+    )
 
 
 def uncertain_by_number(

@@ -55,6 +55,21 @@ def test_by_the_number_of_an_uncertain_message(post: Post, sent: Sent) -> None:
     assert post.state(wave, numbers[1]) is State.DELIVERED
     post.receive(Receipt(DELIVERED, "ok", provider_ref="never-seen-2", number=numbers[2]))
     assert post.state(wave, numbers[2]) is State.QUEUED
+
+
+@pytest.mark.parametrize("first", [UNDELIVERED, DELIVERED])
+def test_what_contradicts_a_receipt_that_its_number_placed_is_the_same_messages(
+    post: Post, sent: Sent, first: Outcome
+) -> None:
+    """No answer named the id, and the message is in doubt no more: in either order the strongest truth stands."""
+    wave, window, lo, numbers = sent
+    post.answer(wave, window, lo + 1, UNCERTAIN)
+    for outcome in (first, UNDELIVERED if first is DELIVERED else DELIVERED, first):
+        post.receive(Receipt(outcome, "ok", provider_ref=f"from-its-receipt-{first}", number=numbers[1]))
+    assert post.state(wave, numbers[1]) is State.DELIVERED
+    assert post.verdicts()[-3:] == ["matched"] * 3
+    post.receive(Receipt(DELIVERED, "ok", provider_ref=f"from-its-receipt-{first}", number=numbers[2]))
+    assert post.verdicts()[-1] == "unknown", "the id is that of another number"
     assert post.verdicts()[-2:] == ["matched", "unknown"]
 
 
