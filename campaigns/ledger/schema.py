@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-HEAD = "0034"
+HEAD = "0035"
 """The newest change in migrations/versions; a test holds it against alembic's own answer."""
 
 HERE = Path(__file__).parent

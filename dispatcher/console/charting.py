@@ -1,4 +1,4 @@
-"""Messages a minute as a picture made on the server: lines of steps, quiet hours, the cap; its labels are HTML."""
+"""Pictures of a wave over time, made on the server: lines of steps, quiet hours, the cap; their labels are HTML."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from campaigns.ledger.delays import Delay
 from campaigns.ledger.pace import SLOT, Slot
 from campaigns.schedule import Window
 
@@ -13,6 +14,8 @@ STEPS = (SLOT, *(timedelta(seconds=n) for n in (30, 60, 300, 900, 3600, 14_400))
 MOST = 120
 """Points of a line: more than a phone can show apart."""
 MINUTE = timedelta(minutes=1)
+FEW = 60
+"""The same of a line whose points are samples."""
 GRID = 4
 """Spaces between gridlines."""
 HIGH = 2.5
@@ -63,9 +66,64 @@ class Chart:
     peak: Point
     whole: Point  # sums; `at` is the first step's
 
+    @property
+    def lines(self) -> Sequence[tuple[str, str]]:
+        """What is drawn, the uppermost last."""
+        return ("receipts", self.receipts), ("taken", self.taken)
+
     def a_minute(self, n: int) -> float:
         """A count of one step as messages a minute."""
         return n * (MINUTE / self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How long receipts took, over the time of a chart of messages; seconds. Where none came there is no line."""
+
+    step: timedelta
+    points: Sequence[Delay]
+    top: int
+    lines: Sequence[tuple[str, str]]  # most | half
+    quiet: Sequence[tuple[float, float]]
+    labels: Sequence[Label]
+    marks: Sequence[datetime]
+    cap_at: None = None
+
+    @property
+    def last(self) -> Delay:
+        """The newest step."""
+        return self.points[-1]
+
+
+def coarse(picture: Chart) -> timedelta:
+    """The steps of delays beside a chart of messages: each is a sample, so they are few."""
+    first, end = picture.marks[0], picture.marks[-1]
+    return next((each for each in STEPS if each >= picture.step and (end - first) / each <= FEW), STEPS[-1])
+
+
+def delayed(points: Sequence[Delay], picture: Chart, step: timedelta) -> Delays | None:
+    """The delays beside a chart of messages, over the same time; None before a receipt came."""
+    if not points:
+        return None
+    first, end = picture.marks[0], picture.marks[-1]
+    top = _top(max(each.most for each in points))
+    wide = 1000 * (step / (end - first))
+
+    def line(heights: Sequence[tuple[int, float]]) -> str:
+        """Steps; a new beginning after each gap."""
+        parts, right = [], -1
+        for n, height in heights:
+            y = round(1000 - 1000 * height / top)
+            parts.append(f"V{y}" if n == right else f"M{round(wide * n)} {y}")
+            parts.append(f"H{min(1000, round(wide * (n + 1)))}")
+            right = n + 1
+        return "".join(parts)
+
+    places = [(each.at - first) // step for each in points]
+    lines = [(name, line([(n, getattr(each, name)) for n, each in zip(places, points, strict=True)]))
+             for name in ("most", "half")]  # fmt: skip
+    ends = [("half", points[-1].half), ("most", points[-1].most)]
+    return Delays(step, points, top, lines, picture.quiet, _labels(ends, top), picture.marks)
 
 
 def chart(slots: Sequence[Slot], windows: Sequence[Window], cap: float, *, now: datetime, over: bool) -> Chart | None:

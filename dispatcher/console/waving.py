@@ -12,12 +12,12 @@ import psycopg
 from starlette.responses import Response, StreamingResponse
 
 from campaigns.forecast import summed
-from campaigns.ledger import canaries, foreseen, letters, logins, pace, people, waves
+from campaigns.ledger import canaries, delays, foreseen, letters, logins, pace, people, waves
 from campaigns.ledger.waves import Approval, Wave
 from config.carriers import load_carriers
 from dispatcher.console import trials
 from dispatcher.console.call import Call
-from dispatcher.console.charting import chart
+from dispatcher.console.charting import Chart, Delays, chart, coarse, delayed
 from dispatcher.console.finding import CHIPS
 from dispatcher.console.following import REACHED, after
 from dispatcher.console.pages import HEADERS, clock, local, now, show
@@ -129,8 +129,17 @@ def _pace(call: Call, conn: psycopg.Connection, wave: Wave) -> dict[str, Any]:
     slots = pace.slots(conn, wave.id) if wave.started_at else []
     cap = _licence(call, wave) * 60 / int(text_of(wave)[1]["segments"])
     over = wave.state in {"cancelled", "finished"}
-    return {"pace": chart(slots, hours_of(wave), cap, now=at, over=over), "drawn_at": at,
+    drawn = chart(slots, hours_of(wave), cap, now=at, over=over)
+    return {"pace": drawn, "delays": _delays(call, wave, drawn) if drawn else None, "drawn_at": at,
             "as_table": call.request.query_params.get("bang") == "1"}  # fmt: skip
+
+
+def _delays(call: Call, wave: Wave, drawn: Chart) -> Delays | None:
+    """How long receipts took, from a hundred of each step."""
+    step = coarse(drawn)
+    with call.house.begin() as conn:
+        found = delays.sample(conn, wave.id, drawn.marks[0], drawn.marks[-1], step)
+    return delayed(found, drawn, step)
 
 
 def text_of(wave: Wave, given: Sequence[Approval] = ()) -> tuple[str, dict[str, Any]]:

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.ledger import logbook
+from campaigns.ledger.delays import Delay
 from campaigns.ledger.pace import SLOT, Slot
 from campaigns.schedule import Window
 from campaigns.terms import Outcome
-from dispatcher.console.charting import APART, MOST, ROWS, Chart, chart
+from dispatcher.console.charting import APART, MOST, ROWS, Chart, chart, delayed
 from tests.cluster import Planned, start
 from tests.console import signed_in
 from tests.hand import fold_all, open_all, tell
@@ -116,3 +118,47 @@ def test_the_page_has_it_as_a_picture_with_a_sentence_and_as_a_table_that_sums(
     assert 'role="img" aria-label' not in table
     [foot] = re.findall(r'<table class="top rows">.*?<tfoot>(.*?)</tfoot>', table, re.DOTALL)
     assert re.findall(r'<td class="n">([\d.]+)</td>', foot) == ["40", "30"]
+
+
+def test_how_long_receipts_take_is_told_of_a_sample_beside_the_same_hours(
+    served: Served, house: House, planned: Planned
+) -> None:
+    """Receipts a moment after their answers; the table has the same figures as the picture's sentence."""
+    wave = start(house, planned(n=40, seed=58, account="sim-smpp"))
+    with house.begin() as conn:
+        places = open_all(conn, wave.id)
+        told = [(*place, f"id-{place[0]}-{place[1]}") for place in places.values()]
+        logbook.append(conn, wave.id, [(at, idx, "answer", Outcome.ACCEPTED, "0", ref) for at, idx, ref in told])
+        fold_all(conn, wave.id)
+    auditor = signed_in(served, house, f"z-{secrets.token_hex(4)}", "auditor")
+    assert 'id="delays"' not in auditor.get(f"/console/waves/{wave.id}").body.decode(), "no receipt came"
+    with house.begin() as conn:
+        conn.execute("SELECT pg_sleep(0.2)")
+    with house.begin() as conn:
+        logbook.append(
+            conn, wave.id, [(at, idx, "receipt", Outcome.DELIVERED, "ok", ref) for at, idx, ref in told[:30]]
+        )
+        fold_all(conn, wave.id)
+    page = auditor.get(f"/console/waves/{wave.id}").body.decode()
+    [finding] = re.findall(r'<section class="card" id="delays">.*?aria-label="([^"]+)"', page, re.DOTALL)
+    half, most = re.findall(r"trong (\d+,\d) giây", finding)
+    assert 0.1 < float(half.replace(",", ".")) <= float(most.replace(",", ".")) < 60
+    table = auditor.get(f"/console/waves/{wave.id}?bang=1").body.decode()
+    assert f'<td class="n">{half}</td><td class="n">{most}</td>' in table
+
+
+@given(st.lists(st.tuples(st.integers(0, 59), st.floats(0, 5000), st.floats(0, 5000)), min_size=1, max_size=60))
+def test_delays_are_drawn_over_the_time_of_their_chart_with_gaps(rows: list[tuple[int, float, float]]) -> None:
+    """Lines stay in the square and begin anew after a step without a receipt; the largest figure is not above it."""
+    picture = drawn([Slot(BEGAN + n * SLOT, 1, 1) for n in range(60)])
+    steps = {at: Delay(BEGAN + at * SLOT, min(a, b), max(a, b), 100) for at, a, b in rows}
+    found = delayed([steps[at] for at in sorted(steps)], picture, SLOT)
+    assert found
+    assert found.marks == picture.marks
+    assert found.top >= max(each.most for each in found.points)
+    begins = 1 + sum(b - a > 1 for a, b in pairwise(sorted(steps)))
+    for _, line in found.lines:
+        assert line.count("M") == begins
+        places = [int(n) for n in re.findall(r"\d+", line)]
+        assert 0 <= min(places) <= max(places) <= 1000
+    assert delayed([], picture, SLOT) is None
