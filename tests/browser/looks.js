@@ -23,6 +23,8 @@
       if (page.scrollWidth > wide) faults.push(`the page scrolls sideways: ${page.scrollWidth} > ${wide}`);
       for (const e of document.body.querySelectorAll("*")) {
         if (!seen(e) || (e.closest("svg") !== null && e.tagName !== "svg")) continue;
+        const wider = e.clientWidth && e.clientWidth < e.scrollWidth - 1 ? e.scrollWidth - e.clientWidth : 0;
+        if (wider && e.matches(HOLDERS) && !e.closest("thead")) faults.push(`${named(e)} is ${wider} px too narrow`);
         const box = e.getBoundingClientRect(), far = beyond(e, box);
         if (far <= 1 && box.right <= wide + 1 && box.left >= -1) continue;
         if (!told.has(e.parentElement)) faults.push(`${named(e)} passes what holds it by ${far} px`);
