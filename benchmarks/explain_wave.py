@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks import smpp_job
 from campaigns.ledger import (
     alerts,
     counts,
+    delays,
     figures,
     fold,
     logbook,
@@ -65,7 +67,8 @@ SELECT 1 + %(base)s + (row_number() OVER (ORDER BY l.idx %% 9973, l.idx) - 1) / 
 FROM {log} l WHERE l.kind = 'answer' AND l.outcome = 5 AND l.idx %% 10 <> 9
 """
 CHUNKS = """
-INSERT INTO chunk (id, wave) OVERRIDING SYSTEM VALUE SELECT DISTINCT chunk, %(wave)s FROM {log} ORDER BY 1
+INSERT INTO chunk (id, wave, receipts) OVERRIDING SYSTEM VALUE
+SELECT chunk, %(wave)s, bool_or(kind = 'receipt') FROM {log} GROUP BY chunk ORDER BY 1
 ON CONFLICT DO NOTHING
 """
 
@@ -177,9 +180,15 @@ def _writing(place: Filled) -> list[tuple[str, Callable[[Any], Any], bool]]:
         ("append to the log", lambda conn: logbook.append(conn, wave, [(1, 1, "closed", 2, "", "")], [1]), False),
         ("live counts", lambda conn: counts.live(conn, wave), False),
         ("standing", lambda conn: figures.standing(conn, wave), False),
+        ("console: delays", lambda conn: delays.sample(conn, wave, *_lately(), timedelta(minutes=10)), False),
         ("finish", lambda conn: waves.finish(conn, wave), False),
         ("close waves", fold.close_waves, False),
     ]
+
+
+def _lately() -> tuple[datetime, datetime]:
+    now = datetime.now(UTC)
+    return now - timedelta(hours=10), now
 
 
 async def _take(conn: psycopg.AsyncConnection[Any], place: Filled, other: str) -> None:
