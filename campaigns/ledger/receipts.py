@@ -180,7 +180,7 @@ def by_provider_ref(
         'SELECT l.provider_ref, l."window", l.idx, m.number_hash FROM'
         f' (SELECT provider_ref, "window", idx FROM {log_table(wave)}'
         " WHERE kind = 'answer' AND provider_ref <> '' AND provider_ref = ANY(%(refs)s)"
-        ' UNION ALL SELECT provider_ref, "window", idx FROM receipt_id WHERE wave = %(wave)s'
+        " UNION ALL SELECT provider_ref, send_window, idx FROM receipt_id WHERE wave = %(wave)s"
         " AND provider_ref = ANY(%(refs)s)) l"
         ' JOIN send_window w ON w.id = l."window"'
         " LEFT JOIN retry_item r ON w.kind = 'retry' AND r.wave = w.wave AND r.batch = w.batch AND r.idx = l.idx"
@@ -197,7 +197,7 @@ def learn(conn: psycopg.Connection, named: Sequence[tuple[str, Place]]) -> None:
     """Remember ids whose attempt only the number told: what comes next under such an id is the same attempt's."""
     waves, windows, idxs = zip(*(place for _, place in named), strict=True)
     conn.execute(
-        'INSERT INTO receipt_id (provider_ref, wave, "window", idx)'
+        "INSERT INTO receipt_id (provider_ref, wave, send_window, idx)"
         " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::integer[]) ON CONFLICT DO NOTHING",
         ([ref for ref, _ in named], list(waves), list(windows), list(idxs)),
     )

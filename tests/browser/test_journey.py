@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, FilePayload, Page, expect
 
 from campaigns.samples import write_sample
 from dispatcher import acts, assemble
@@ -178,8 +178,18 @@ def _until_some_went(two: Two, n: int) -> None:
             return
         page.wait_for_timeout(500)
         if not two.script:
-            page.goto(page.url)
+            _look_again(page)
     raise AssertionError(page.locator("main").inner_text())
+
+
+def _look_again(page: Page) -> None:
+    """Load the page anew; a live page that does the same at that instant, as its wave has ended, cuts ours short."""
+    try:
+        page.goto(page.url)
+    except Error as error:
+        if "ERR_ABORTED" not in error.message:
+            raise
+        page.wait_for_load_state("load")
 
 
 def _pause(page: Page) -> str:
@@ -190,12 +200,12 @@ def _pause(page: Page) -> str:
     assert re.search(r"[\d.]+ bản tin còn trên đường, [\d.]+ bản tin chưa gửi", told)
     for _ in range(60):  # what was on the way settles; what carriers would not take now waits again
         page.wait_for_timeout(1_000)
-        page.goto(page.url)
+        _look_again(page)
         if not _number(page.locator('[data-told="all.run"]').inner_text()):
             break
     waiting = page.locator('[data-told="all.wait"]').inner_text()
     page.wait_for_timeout(2_000)
-    page.goto(page.url)
+    _look_again(page)
     assert page.locator('[data-told="all.wait"]').inner_text() == waiting
     return waiting
 
@@ -241,11 +251,11 @@ def test_from_the_letter_to_the_report(two: Two, tmp_path: Path) -> None:
 def _until_over(page: Page, *, script: bool) -> None:
     over = page.locator(".chip", has_text="Gửi xong")
     if script:  # the page follows its wave by itself
-        page.goto(page.url)
+        _look_again(page)
         expect(over).to_be_visible(timeout=WITHIN)
         return
     for _ in range(WITHIN // 1_000):
-        page.goto(page.url)
+        _look_again(page)
         if over.count():
             return
         page.wait_for_timeout(1_000)

@@ -20,7 +20,7 @@ KEPT = (
     "budget_day", "budget_change", "seed_list", "canary_word", "deputy",
     "account_trial", "trial_number", "draft", "draft_version", "draft_event",
     "approval_letter", "province_subject", "province_proof", "wave_pace",
-    "person_reset", "draft_file",
+    "person_reset", "draft_file", "receipt_id",
 )  # fmt: skip
 """All tables but `share`, whose rows are no record."""
 
@@ -36,6 +36,7 @@ FIXED = {  # columns that nobody but the owner changes
     "audience_file": ("audience", "file", "name", "digest"),
     "audience_row": ("audience", "file", "line", "carrier", "unit", "number_hash"),
     "audience_verdict": ("audience", "file", "line", "verdict", "reason", "cell"),
+    "receipt_id": ("wave", "provider_ref", "send_window", "idx"),
     "draft": ("id", "author", "state", "began_at"),
     "draft_version": ("draft", "version", "step", "fields", "person", "at"),
     "draft_event": ("draft", "version", "state", "person", "at", "details"),

@@ -4,8 +4,8 @@
 CREATE TABLE receipt_id (
     wave         bigint NOT NULL REFERENCES wave,
     provider_ref text NOT NULL CHECK (provider_ref <> ''),
-    "window"     bigint NOT NULL,
+    send_window  bigint NOT NULL,
     idx          integer NOT NULL,
-    PRIMARY KEY (wave, provider_ref, "window", idx)
+    PRIMARY KEY (wave, provider_ref, send_window, idx)
 );
 GRANT SELECT, INSERT ON receipt_id TO {app};
