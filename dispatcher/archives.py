@@ -31,9 +31,12 @@ class Writer:
 
     tar: tarfile.TarFile
     members: list[dict[str, Any]] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
 
     def add(self, name: str, path: Path) -> bool:
-        """A file as long as it is now; False when it is gone meanwhile."""
+        """A file as long as it is now, once: one that is moved while others are copied comes by twice. False: gone."""
+        if name in self._names:
+            return True
         try:
             file = path.open("rb")
         except FileNotFoundError:
@@ -45,6 +48,7 @@ class Writer:
             summed = _Summed(file)
             self.tar.addfile(info, summed)
             self.members.append({"name": name, "size": info.size, "sha256": summed.digest.hexdigest()})
+            self._names.add(name)
         return True
 
     def finish(self, facts: dict[str, Any]) -> None:
@@ -69,7 +73,7 @@ class _Summed:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writer]:
-    """A new archive under a temporary name, that gets its own at the end; never over a file that is there."""
+    """A new archive under a temporary name, read again before it gets its own; never over a file that is there."""
     refuse_existing(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -79,11 +83,20 @@ def written(path: Path) -> Iterator[Writer]:
             tar.close()
             out.flush()
             os.fsync(out.fileno())
+        _read_again(draft, path)
         with suppress_as_existing(path):
             path.hardlink_to(draft)
         _sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _read_again(draft: Path, path: Path) -> None:
+    """What could not be restored is no backup: told when it is made, not on the day it is needed."""
+    try:
+        opened(draft)
+    except Problem:
+        raise Problem("{file} was not written whole and is not kept: make it again", file=path) from None
 
 
 @contextmanager
