@@ -183,9 +183,9 @@ class Link(asyncio.Protocol):
         self._tell(touched)
 
     def _tell(self, touched: set[Flight]) -> None:
-        self._room.set()  # first: what is next goes out before what was heard is written down
-        for flight in touched:
+        for flight in touched:  # first: what was heard is written down before anything more leaves (I5)
             flight.news.set()
+        self._room.set()
         if self._receipts:
             self._arrived.set()
         self._read_on()
