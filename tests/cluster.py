@@ -82,7 +82,8 @@ def put_to_rest(site: Site, before: list[int]) -> None:
             (new,),
         )
         # no receipt of a later test is for them: the same seed means the same people
-        conn.execute("UPDATE wave SET started_at = started_at - interval '2 years' WHERE id = ANY(%s)", (new,))
+        long_ago = "started_at = started_at - interval '2 years', finished_at = finished_at - interval '2 days'"
+        conn.execute(f"UPDATE wave SET {long_ago} WHERE id = ANY(%s)", (new,))
         # and no worker of a later test asks about what they left uncertain, and no cap counts them
         conn.execute(
             "UPDATE send_window SET account = 'at-rest', at = at - interval '2 days' WHERE wave = ANY(%s)", (new,)

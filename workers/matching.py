@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 import psycopg
 
@@ -26,6 +28,13 @@ WIDTHS = (0, 8, 10, 16)
 """Digits to which an id of another base may be filled with noughts: 32 bits in hex and in decimal, 64 bits in hex."""
 
 
+class Found(NamedTuple):
+    """Attempts that receipts are of."""
+
+    places: dict[Receipt, Place]
+    by_number: AbstractSet[Receipt]  # those of them whose number alone told it
+
+
 class Matcher:
     """Finds attempts, and writes what was found into the logs of their waves."""
 
@@ -42,9 +51,9 @@ class Matcher:
         if missing:
             missing = self._write_plain(conn, account, told, missing)
         if missing and last:
-            places = self.find(conn, account, {told[at] for at in missing})
-            write_lines(conn, [(told[at], places[told[at]]) for at in missing if told[at] in places])
-            missing = [at for at in missing if told[at] not in places]
+            found = self.find(conn, account, {told[at] for at in missing})
+            write_found(conn, [told[at] for at in missing if told[at] in found.places], found)
+            missing = [at for at in missing if told[at] not in found.places]
         return missing
 
     def _write_referenced(self, conn: psycopg.Connection, account: str, told: Sequence[Receipt]) -> list[int]:
@@ -86,7 +95,7 @@ class Matcher:
             b"".join(hashes),
         )
 
-    def find(self, conn: psycopg.Connection, account: str, wanted: set[Receipt]) -> dict[Receipt, Place]:
+    def find(self, conn: psycopg.Connection, account: str, wanted: set[Receipt]) -> Found:
         """Our reference, then the carrier's id in every wave, and only then the number among uncertain messages."""
         found = self._by_reference(conn, account, wanted)
         waves = receipts.waves_of(conn, account)
@@ -94,9 +103,8 @@ class Matcher:
         for spelled in (_as_it_came, _other_spellings):
             rest -= self._by_id(conn, account, waves, {each: spelled(each) for each in rest}, found) | found.keys()
         numbered = {receipt for receipt in rest if receipt.number}
-        if numbered:
-            self._by_number(conn, account, waves, numbered, found)
-        return found
+        by_number = self._by_number(conn, account, waves, numbered) if numbered else {}
+        return Found(found | by_number, by_number.keys())
 
     def _by_reference(self, conn: psycopg.Connection, account: str, wanted: Iterable[Receipt]) -> dict[Receipt, Place]:
         parsed = {receipt: parse_reference(receipt.ref, self._mac) for receipt in wanted if receipt.ref}
@@ -137,12 +145,8 @@ class Matcher:
         account: str,
         waves: Sequence[tuple[int, str]],
         numbered: set[Receipt],
-        found: dict[Receipt, Place],
-    ) -> None:
-        """Adds to `found` the uncertain message of each number, when there is exactly one in all waves.
-
-        The id it goes by is kept: a later receipt of it is this message's too, when it is in doubt no more.
-        """
+    ) -> dict[Receipt, Place]:
+        """The uncertain message of each number, when there is exactly one in all waves."""
         places: dict[Receipt, list[Place]] = {}
         for wave, campaign in waves:
             keys = self._house.keys(campaign)
@@ -150,11 +154,20 @@ class Matcher:
             uncertain = receipts.uncertain_by_number(conn, wave, account, list(hashes.values()))
             for receipt, number_hash in hashes.items():
                 places.setdefault(receipt, []).extend(uncertain.get(number_hash, []))
-        alone = {receipt: there[0] for receipt, there in places.items() if len(there) == 1}
-        found |= alone
-        named = [(receipt.provider_ref, place) for receipt, place in alone.items() if receipt.provider_ref]
-        if named:
-            receipts.learn(conn, named)
+        return {receipt: there[0] for receipt, there in places.items() if len(there) == 1}
+
+
+def write_found(conn: psycopg.Connection, told: Iterable[Receipt], found: Found) -> None:
+    """Append receipts that found their attempts, and keep the ids of those whose number alone told theirs.
+
+    A later receipt of such an id is the same message's, when it is in doubt no more.
+    """
+    lines = [(receipt, found.places[receipt]) for receipt in told]
+    write_lines(conn, lines)
+    named = [(receipt.provider_ref, place) for receipt, place in lines
+             if receipt in found.by_number and receipt.provider_ref]  # fmt: skip
+    if named:
+        receipts.learn(conn, named)
 
 
 def write_lines(conn: psycopg.Connection, found: Sequence[tuple[Receipt, Place]]) -> None:

@@ -20,7 +20,7 @@ from campaigns.terms import Receipt
 from providers.base import Provider
 from workers import spool
 from workers.house import House, crash_point
-from workers.matching import Matcher, write_lines, write_places
+from workers.matching import Matcher, write_found, write_places
 from workers.spool import Arrived, Places
 
 log = logging.getLogger(__name__)
@@ -321,9 +321,9 @@ class Settler:
         missing = set(self._matcher.write(conn, account, [events[n][0] for n in single], last=True))
         found = {n for at, n in enumerate(single) if at not in missing}
         several = {n: told for n, told in events.items() if len(told) > 1}
-        places = self._matcher.find(conn, account, {each for told in several.values() for each in told})
-        whole = {n: told for n, told in several.items() if all(each in places for each in told)}
-        write_lines(conn, [(each, places[each]) for told in whole.values() for each in told])
+        of = self._matcher.find(conn, account, {each for told in several.values() for each in told})
+        whole = {n: told for n, told in several.items() if all(each in of.places for each in told)}
+        write_found(conn, chain.from_iterable(whole.values()), of)
         return found | whole.keys()
 
 

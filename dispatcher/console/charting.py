@@ -13,9 +13,9 @@ from campaigns.schedule import Window
 STEPS = (SLOT, *(timedelta(seconds=n) for n in (30, 60, 300, 900, 3600, 14_400)))
 MOST = 120
 """Points of a line: more than a phone can show apart."""
-MINUTE = timedelta(minutes=1)
 FEW = 60
-"""The same of a line whose points are samples."""
+"""Points of a line of delays: each is a sample of a hundred receipts to be looked up."""
+MINUTE = timedelta(minutes=1)
 GRID = 4
 """Spaces between gridlines."""
 HIGH = 2.5

@@ -92,7 +92,7 @@ def _events(house: House, account: str, provider: Provider | None, group: Sealed
 def _counted(house: House, conn: psycopg.Connection, account: str, rows: Sequence[Seen]) -> list[Seen]:
     """How often each recognised receipt's attempt was told of."""
     wanted = {seen.said for seen in rows if seen.said and seen.verdict in {"matched", "late-matched"}}
-    places = Matcher(house).find(conn, account, wanted) if wanted else {}
+    places = Matcher(house).find(conn, account, wanted).places if wanted else {}
     times = inbox.told(conn, list(places.values()))
     return [Seen(seen.at, seen.verdict, seen.said, times.get(places[seen.said], 1))
             if seen.said in places else seen for seen in rows]  # fmt: skip

@@ -151,7 +151,7 @@ def test_how_long_receipts_take_is_told_of_a_sample_beside_the_same_hours(
 def test_delays_are_drawn_over_the_time_of_their_chart_with_gaps(rows: list[tuple[int, float, float]]) -> None:
     """Lines stay in the square and begin anew after a step without a receipt; the largest figure is not above it."""
     picture = drawn([Slot(BEGAN + n * SLOT, 1, 1) for n in range(60)])
-    steps = {at: Delay(BEGAN + at * SLOT, min(a, b), max(a, b), 100) for at, a, b in rows}
+    steps = {at: Delay(BEGAN + at * SLOT, min(a, b), max(a, b)) for at, a, b in rows}
     found = delayed([steps[at] for at in sorted(steps)], picture, SLOT)
     assert found
     assert found.marks == picture.marks

@@ -19,6 +19,7 @@ from tests.workers.stage import ACCOUNT, commit, fold_all
 from workers import spool
 from workers.house import House
 from workers.journal import Journal
+from workers.matching import Matcher
 from workers.settle import Settler
 from workers.spool import Spool
 
@@ -103,6 +104,16 @@ class Post:
         for group in [group for of in self.settler._held.values() for group in of]:
             group.look_at = 0.0
         self.load()
+
+    def look(self, receipt: Receipt) -> int:
+        """How many attempts a receipt is found to be of, as a page that shows it asks."""
+        with self.house.begin() as conn:
+            return len(Matcher(self.house).find(conn, ACCOUNT, {receipt}).places)
+
+    def learned(self, ref: str) -> bool:
+        """Whether an id is known from a receipt alone."""
+        with self.house.begin() as conn:
+            return conn.execute("SELECT FROM receipt_id WHERE provider_ref = %s", (ref,)).fetchone() is not None
 
     def verdicts(self) -> list[str]:
         """What became of each stored event, in the order of arrival."""

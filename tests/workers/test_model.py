@@ -162,6 +162,7 @@ class Ledger(RuleBasedStateMachine):
                 self.told.come_to_rest()
             finally:
                 self.told.over()
+                self.told.end()
 
 
 @pytest.fixture

@@ -65,6 +65,8 @@ def test_what_contradicts_a_receipt_that_its_number_placed_is_the_same_messages(
     """No answer named the id, and the message is in doubt no more: in either order the strongest truth stands."""
     wave, window, lo, numbers = sent
     post.answer(wave, window, lo + 1, UNCERTAIN)
+    assert post.look(Receipt(first, "ok", provider_ref="only-looked-at", number=numbers[1])) == 1
+    assert not post.learned("only-looked-at"), "a page that shows a receipt writes nothing"
     for outcome in (first, UNDELIVERED if first is DELIVERED else DELIVERED, first):
         post.receive(Receipt(outcome, "ok", provider_ref=f"from-its-receipt-{first}", number=numbers[1]))
     assert post.state(wave, numbers[1]) is State.DELIVERED
