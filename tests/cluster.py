@@ -28,6 +28,8 @@ AUTHOR = Person("an", "Nguyễn Văn An", ("officer",))
 APPROVER = Person("binh", "Trần Thị Bình", ("approver",))
 SECOND = Person("chung", "Lò Văn Chung", ("approver", "officer"))
 CAMPAIGN = "20-BCD-2024"
+OVER = "state = 'cancelled', finished_at = coalesce(finished_at, now())"
+"""How a test ends a wave, whatever it was at."""
 
 
 @contextmanager
@@ -76,11 +78,7 @@ def put_to_rest(site: Site, before: list[int]) -> None:
     """End what a test left open: waves beyond `before`, their windows and chunks, and what holds for all waves."""
     with psycopg.connect(site.owner) as conn:
         new = [wave for wave in all_of_them(conn) if wave not in before]
-        conn.execute(
-            "UPDATE wave SET state = 'cancelled', finished_at = coalesce(finished_at, now()) WHERE id = ANY(%s)"
-            " AND state <> 'finished'",
-            (new,),
-        )
+        conn.execute(f"UPDATE wave SET {OVER} WHERE id = ANY(%s) AND state <> 'finished'", (new,))
         # no receipt of a later test is for them: the same seed means the same people
         long_ago = "started_at = started_at - interval '2 years', finished_at = finished_at - interval '2 days'"
         conn.execute(f"UPDATE wave SET {long_ago} WHERE id = ANY(%s)", (new,))
