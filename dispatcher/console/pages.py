@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from campaigns.ledger import halts, waves
@@ -49,8 +50,15 @@ def _templates() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    made.filters["coded"] = coded
     made.globals["files"] = {name: f"/console/static/{name}?v={_version(name)}" for name in FILES}
     return made
+
+
+def coded(words: str) -> Markup:
+    """What stands between backticks, a command, as code."""
+    parts = (Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(words.split("`")))
+    return Markup().join(parts)
 
 
 def _version(name: str) -> str:

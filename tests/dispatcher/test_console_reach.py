@@ -148,3 +148,9 @@ def test_text_stands_out_from_its_ground_in_both_themes() -> None:
 def test_an_english_page_says_so(everybody: Browser) -> None:
     everybody.cookies["lang"] = "en"
     assert Page(everybody.get("/console/audit").body.decode()).language == "en"
+
+
+def test_a_command_in_a_sentence_is_code_and_nothing_else_is() -> None:
+    """What stands between backticks; whatever else is in the sentence stays text."""
+    assert pages.coded("first: `dispatcher person add`.") == "first: <code>dispatcher person add</code>."
+    assert pages.coded("<b> & `<i>`") == "&lt;b&gt; &amp; <code>&lt;i&gt;</code>"
