@@ -60,11 +60,14 @@ def test_a_whole_drill_with_other_dice(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(450)
+@pytest.mark.timeout(1300)
 @pytest.mark.parametrize("name", WITHOUT)
 def test_a_drill_without_a_protection_fails_and_names_what_broke(tmp_path: Path, name: str) -> None:
-    """A drill that cannot fail proves nothing."""
-    code, told = drill(tmp_path, "--without", name)
+    """A drill that cannot fail proves nothing; its blows fall by chance, so that one of three must have hit."""
+    for each in range(3):
+        code, told = drill(tmp_path / str(each), "--without", name)
+        if code:
+            break
     assert code == 1
     assert any(broke.startswith(f"{WITHOUT[name].breaks} ") for broke in told["broken_invariants"])
 
