@@ -28,8 +28,6 @@ AUTHOR = Person("an", "Nguyễn Văn An", ("officer",))
 APPROVER = Person("binh", "Trần Thị Bình", ("approver",))
 SECOND = Person("chung", "Lò Văn Chung", ("approver", "officer"))
 CAMPAIGN = "20-BCD-2024"
-OVER = "state = 'cancelled', finished_at = coalesce(finished_at, now())"
-"""How a test ends a wave, whatever it was at."""
 
 
 @contextmanager
@@ -74,11 +72,23 @@ def all_of_them(conn: psycopg.Connection) -> list[int]:
     return [int(row[0]) for row in conn.execute("SELECT id FROM wave")]
 
 
+def end_waves(conn: psycopg.Connection, ended: list[int]) -> None:
+    """End waves, whatever they were at, with their windows, and what was locked or shared for them."""
+    conn.execute(
+        "UPDATE wave SET state = 'cancelled', finished_at = coalesce(finished_at, now()) WHERE id = ANY(%s)"
+        " AND state <> 'finished'",
+        (ended,),
+    )
+    conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = ANY(%s)", (ended,))
+    conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
+    conn.execute("DELETE FROM share")
+
+
 def put_to_rest(site: Site, before: list[int]) -> None:
     """End what a test left open: waves beyond `before`, their windows and chunks, and what holds for all waves."""
     with psycopg.connect(site.owner) as conn:
         new = [wave for wave in all_of_them(conn) if wave not in before]
-        conn.execute(f"UPDATE wave SET {OVER} WHERE id = ANY(%s) AND state <> 'finished'", (new,))
+        end_waves(conn, new)
         # no receipt of a later test is for them: the same seed means the same people
         long_ago = "started_at = started_at - interval '2 years', finished_at = finished_at - interval '2 days'"
         conn.execute(f"UPDATE wave SET {long_ago} WHERE id = ANY(%s)", (new,))
@@ -86,12 +96,9 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         conn.execute(
             "UPDATE send_window SET account = 'at-rest', at = at - interval '2 days' WHERE wave = ANY(%s)", (new,)
         )
-        conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE carrier_order SET state = 'cancelled' WHERE state <> 'cancelled'")
         conn.execute("DELETE FROM halt")
-        conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
-        conn.execute("DELETE FROM share")
         conn.execute("DELETE FROM suppression_entry")
         conn.execute("DELETE FROM route_stop")
         conn.execute("DELETE FROM account_trial")

@@ -14,7 +14,7 @@ from campaigns.ledger.waves import Wave
 from campaigns.ledger.windows import Refusal
 from campaigns.message import LEFT
 from campaigns.terms import Outcome, State
-from tests.cluster import AUTHOR, OVER
+from tests.cluster import AUTHOR, end_waves
 from tests.hand import NOW, counted, grouped, messages
 from tests.workers.going_back import Earlier
 from tests.workers.model import TAKES, Carrier, Fate, Hand, Line1, Run, T
@@ -74,10 +74,7 @@ class History:
     def end(self) -> None:
         """No later history finds anything of this one, however it failed: else none of them could be told again."""
         with psycopg.connect(self.owner) as conn:
-            conn.execute(f"UPDATE wave SET {OVER} WHERE id = %s AND state <> 'finished'", (self.wave.id,))
-            conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = %s", (self.wave.id,))
-            conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
-            conn.execute("DELETE FROM share")
+            end_waves(conn, [self.wave.id])
 
     # -- what a pick may fall on ------------------------------------------------------------------------------------
 
