@@ -73,13 +73,14 @@ def all_of_them(conn: psycopg.Connection) -> list[int]:
 
 
 def end_waves(conn: psycopg.Connection, ended: list[int]) -> None:
-    """End waves, whatever they were at, with their windows, and what was locked or shared for them."""
+    """End waves, whatever they were at, with their windows, and what was stopped, locked or shared for them."""
     conn.execute(
         "UPDATE wave SET state = 'cancelled', finished_at = coalesce(finished_at, now()) WHERE id = ANY(%s)"
         " AND state <> 'finished'",
         (ended,),
     )
     conn.execute("UPDATE send_window SET closed = now() WHERE closed IS NULL AND wave = ANY(%s)", (ended,))
+    conn.execute("DELETE FROM halt")  # before the lock: while the kill switch is on nothing takes its line away
     conn.execute("UPDATE installation SET locked_reason = '', restoring_since = NULL")
     conn.execute("DELETE FROM share")
 
@@ -98,7 +99,6 @@ def put_to_rest(site: Site, before: list[int]) -> None:
         )
         conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
         conn.execute("UPDATE carrier_order SET state = 'cancelled' WHERE state <> 'cancelled'")
-        conn.execute("DELETE FROM halt")
         conn.execute("DELETE FROM suppression_entry")
         conn.execute("DELETE FROM route_stop")
         conn.execute("DELETE FROM account_trial")
