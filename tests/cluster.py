@@ -98,6 +98,8 @@ def put_to_rest(site: Site, before: list[int]) -> None:
             "UPDATE send_window SET account = 'at-rest', at = at - interval '2 days' WHERE wave = ANY(%s)", (new,)
         )
         conn.execute("UPDATE chunk SET folded = true WHERE NOT folded AND wave = ANY(%s)", (new,))
+        # nor does a later plan find that its people had the same text before
+        conn.execute("DELETE FROM wave_person WHERE wave = ANY(%s)", (new,))
         conn.execute("UPDATE carrier_order SET state = 'cancelled' WHERE state <> 'cancelled'")
         conn.execute("DELETE FROM suppression_entry")
         conn.execute("DELETE FROM route_stop")
