@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,9 @@ NAMES = re.compile(
     r"(?:database\.dump|manifest\.json|(?:journals|spool|keys|letters|orders)/(?:sealed/|loaded/)?[A-Za-z0-9][\w.~-]*)"
 )
 FORMAT = 1
-MANIFEST_BYTES = 64 << 20
+MANIFEST_BYTES = 256 << 20
+"""Of a million and more members: each receipt segment of the last days is one."""
+PIECE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ def written(path: Path) -> Iterator[Writer]:
         _read_again(draft, path)
         with suppress_as_existing(path):
             path.hardlink_to(draft)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -118,12 +121,32 @@ def _exists(path: Path) -> Problem:
     return Problem("{file} is there already: a backup never replaces a file; name another one", file=path)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """The names of a folder are on the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an archive, open where nothing was read of it yet."""
+
+    name: str
+    source: IO[bytes]
+
+    def write(self, target: Path, head: bytes = b"") -> None:
+        """`head` and what was not read yet to a new file, whole before it has its name; then `sync` its folder."""
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(head)
+            shutil.copyfileobj(self.source, out, PIECE)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.rename(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,30 +157,31 @@ class Archive:
     facts: dict[str, Any]
     names: tuple[str, ...]
 
-    def copy(self, name: str, target: Path, *, first_line: str = "") -> None:
-        """Write a member to a new file, on the disk before it has its name; `first_line` takes the place of its own."""
-        draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    def members(self) -> Iterator[Member]:
+        """All of them in one pass: to find one by its name, all before it are read, and there may be many thousands."""
         with tarfile.open(self.path, "r:") as tar:
-            source = tar.extractfile(name)
-            if source is None:
-                raise damaged(self.path)
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as out:
-                if first_line:
-                    source.readline()
-                    out.write(first_line.encode())
-                while data := source.read(1 << 20):
-                    out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-        draft.rename(target)
-        _sync(target.parent)
+            for info, source in _files(tar):
+                if info.name != MANIFEST:
+                    yield Member(info.name, source)
 
-    def first_line(self, name: str) -> str:
-        """The first line of a member."""
-        with tarfile.open(self.path, "r:") as tar:
-            source = tar.extractfile(name)
-            return source.readline().decode("ascii", "replace") if source else ""
+    def copy(self, name: str, target: Path) -> None:
+        """Write one member to a new file, on the disk before it has its name."""
+        for member in self.members():
+            if member.name == name:
+                member.write(target)
+                sync(target.parent)
+                return
+        raise damaged(self.path)
+
+
+def _files(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """What is in a tar, in its order; nothing is remembered of what was passed. Raises TarError for what is no file."""
+    while (info := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # an attribute of long standing that the stubs leave out
+        source = tar.extractfile(info) if info.isreg() else None
+        if source is None:
+            raise tarfile.ReadError("not a file")
+        yield info, source
 
 
 def damaged(path: Path) -> Problem:
@@ -170,17 +194,18 @@ def opened(path: Path) -> Archive:
     if not path.is_file():
         raise Problem("{file} is not there: name the file of the backup", file=path)
     found: dict[str, tuple[int, str]] = {}
-    text = b""
+    text = bytearray()
     try:
         with tarfile.open(path, "r:") as tar:
-            for info in tar:
-                if not info.isreg() or not NAMES.fullmatch(info.name) or info.name in found:
+            for info, source in _files(tar):
+                if not NAMES.fullmatch(info.name) or info.name in found:
                     raise damaged(path)
-                source = tar.extractfile(info)
                 digest = hashlib.sha256()
-                while source and (data := source.read(1 << 20)):
+                while data := source.read(PIECE):
                     digest.update(data)
-                    text = data if info.name == MANIFEST else text
+                    text += data if info.name == MANIFEST else b""
+                    if len(text) > MANIFEST_BYTES:
+                        raise damaged(path)
                 found[info.name] = (info.size, digest.hexdigest())
         facts = json.loads(text)
         listed = {each["name"]: (each["size"], each["sha256"]) for each in facts.pop("members")}

@@ -23,7 +23,7 @@ from campaigns.terms import Problem
 from config import servers
 from config.settings import Settings
 from dispatcher import archives, assemble, crew, dump, letter_files, orders
-from dispatcher.archives import Archive
+from dispatcher.archives import Archive, Member
 from dispatcher.assemble import Site
 from workers import journal, restart, spool
 
@@ -185,8 +185,8 @@ def _bring_keys(folder: Path, archive: Archive, keys: Archive | None) -> None:
                           " can be read")  # fmt: skip
         return
     with tempfile.TemporaryDirectory() as place:
-        for name in keys.names:
-            keys.copy(name, Path(place) / Path(name).name)
+        for member in keys.members():
+            member.write(Path(place) / Path(member.name).name)
         if not (Path(place) / "installation.key").exists() or check_value(Path(place)) != archive.facts["keys"]:
             raise Problem("{file} does not hold the keys of this backup", file=keys.path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -197,19 +197,27 @@ def _bring_keys(folder: Path, archive: Archive, keys: Archive | None) -> None:
 
 def _bring_files(data: Path, archive: Archive) -> int:
     """Journals, spool segments and papers that are not here under any of their names; how many."""
-    added = 0
-    for name in archive.names:
-        target = data / name
+    added, folders = 0, set[Path]()
+    for member in archive.members():
+        name, target = member.name, data / member.name
         if not name.startswith(("journals/", "spool/", *(f"{each}/" for each in PAPERS))) or _is_here(target):
             continue
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        line = ""
-        if name.endswith(journal.SUFFIX) and not name.startswith("journals/sealed/"):
-            word, _boot, rest = archive.first_line(name).split(" ", 2)
-            line = f"{word} {NO_PROOF} {rest}"
-        archive.copy(name, target, first_line=line)
+        if target.parent not in folders:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.add(target.parent)
+        member.write(target, _without_proof(member))
         added += 1
+    for folder in folders:
+        archives.sync(folder)
     return added
+
+
+def _without_proof(member: Member) -> bytes:
+    """The first line of a journal whose writer lived, as it may be believed here; nothing of any other file."""
+    if not member.name.endswith(journal.SUFFIX) or member.name.startswith("journals/sealed/"):
+        return b""
+    word, _boot, rest = member.source.readline().split(b" ", 2)
+    return b" ".join((word, NO_PROOF.encode(), rest))
 
 
 def _is_here(target: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,30 @@ def test_what_could_not_be_restored_does_not_get_its_name(tmp_path: Path) -> Non
     with pytest.raises(Problem, match="was not written whole"):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_of_very_many_files_is_read_again(tmp_path: Path) -> None:
+    """Its manifest is longer than what is read at a time: a busy week leaves tens of thousands of segments."""
+    file, one = tmp_path / "backup.tar", tmp_path / "one"
+    written = [f"spool/{spool.LOADED}/sim-smpp~{n:016x}-{n:08x}.seg" for n in range(9_000)]
+    with archives.written(file) as out:
+        for n, name in enumerate(written):
+            one.write_bytes(b"%d" % n)
+            assert out.add(name, one)
+        out.finish({})
+    archive = archives.opened(file)
+    with tarfile.open(file) as tar:
+        assert tar.getmember(archives.MANIFEST).size > archives.PIECE
+    assert list(archive.names) == written
+    found = [(member.name, member.source.read()) for member in archive.members()]
+    assert found == [(name, b"%d" % n) for n, name in enumerate(written)]
+    archive.copy(written[-1], tmp_path / "last")
+    assert (tmp_path / "last").read_bytes() == b"8999"
+
+
+def test_a_name_that_is_not_in_it_is_damage(tmp_path: Path) -> None:
+    file = tmp_path / "backup.tar"
+    with archives.written(file) as out:
+        out.finish({})
+    with pytest.raises(Problem, match="damaged"):
+        archives.opened(file).copy("database.dump", tmp_path / "dump")
