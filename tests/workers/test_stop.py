@@ -133,6 +133,8 @@ def _counted(house: House, wave: Wave, **moved: int) -> None:
     ("moved", "why"),
     [
         ({"refused": 11, "delivered": 9}, "auto-pause: 11 of 20 failed"),
+        ({"undelivered": 11, "delivered": 9}, "auto-pause: 11 of 20 failed"),
+        ({"undelivered": 20, "refused": 21}, "auto-pause: 21 of 41 failed"),
         ({"uncertain": 5, "delivered": 15}, "auto-pause: 5 of 20 uncertain"),
         ({"refused": 10, "delivered": 10}, ""),
         ({"refused": 19}, ""),
@@ -160,6 +162,19 @@ def test_a_wave_that_fails_too_often_pauses_by_itself(
         alarm.look()
         with house.begin() as conn:
             assert waves.get(conn, wave.id).state == "running"  # the next span counts
+
+
+def test_a_flood_of_late_receipts_pauses_nothing(house: House, started: Started) -> None:
+    """Of 44 receipts 11 say "undelivered": few, though more than half of the 20 messages answered meanwhile."""
+    wave = started(n=200, account=ACCOUNT)
+    house.settings = house.settings.model_copy(update={"auto_pause_span": 20, "auto_pause_failed": 50})
+    _counted(house, wave, accepted=50)
+    alarm = Alarm(house)
+    alarm.look()
+    _counted(house, wave, accepted=20 - 44, delivered=33, undelivered=11)
+    alarm.look()
+    with house.begin() as conn:
+        assert waves.get(conn, wave.id).state == "running"
 
 
 @pytest.mark.parametrize(("code", "state"), [("~crash", "running"), ("~lost", "paused")])
