@@ -158,6 +158,14 @@ def recover(conn: psycopg.Connection, window: Recovered) -> str:
     return str(row[0]) if row else "absent"
 
 
+# By the unique index of retry_item: what lies at and beyond each cursor, which is nothing but after a restore.
+PASSED = """
+UPDATE batch b SET cursor = t.past, epoch = b.epoch + 1, lease_token = NULL, lease_until = NULL FROM (
+    SELECT f.wave, f.seq, max(r.message_no) + 1 AS past FROM batch f
+    JOIN retry_item r ON r.wave = f.wave AND r.message_no >= f.cursor AND r.message_no < f.hi
+    WHERE f.kind = 'first' AND f.cursor < f.hi GROUP BY f.wave, f.seq) t
+WHERE b.wave = t.wave AND b.kind = 'first' AND b.seq = t.seq
+"""
 # Plan at 1 M rows: 182 batches by key, their 906 windows by the exclusion constraint's index; 2 ms.
 HOLES = """
 SELECT b.wave, b.seq, b.epoch, b.account, lower(r), upper(r) FROM batch b
@@ -175,8 +183,10 @@ VALUES (%s, %s, 'first', %s, %s, %s, %s, '', %s, 'restore')
 def open_holes(conn: psycopg.Connection) -> list[OpenWindow]:
     """Make a window of each range below a cursor that no window covers; to be closed in the same transaction.
 
-    Committed by a T1 whose worker died before its W line, then lost with the newer database.
+    Committed by a T1 whose worker died before its W line, then lost with the newer database. Also beyond the cursor:
+    who has a second attempt had a first one, which must not be made again beside it.
     """
+    conn.execute(PASSED)
     made = []
     for wave, seq, epoch, account, lo, hi in conn.execute(HOLES).fetchall():
         made.append(OpenWindow(new_id(), wave, lo, hi, b"", frozenset()))

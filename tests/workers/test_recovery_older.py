@@ -172,6 +172,24 @@ def test_a_hole_below_the_cursor(house: House, wave: Wave, spoil: str, becomes: 
     assert batch(house, wave)[0] == 20
 
 
+def test_a_first_window_of_which_only_second_attempts_tell(house: House, wave: Wave) -> None:
+    """F21: nobody wrote its W line and no window is behind it; who is at attempt 2 or 3 is not sent attempt 1 too."""
+    newer = Newer(house, wave)
+    newer.first(0, 10, 10, dict.fromkeys(range(10), ACCEPTED))
+    newer.retry([(12, 2), (14, 2)], 1, {0: ACCEPTED})
+    newer.end()
+    recovered(house)
+    assert batch(house, wave)[0] == 15
+    assert states(house, wave, 9, 12) == [(TAKEN, 1), (TAKEN, 2)]
+    assert states(house, wave, 10, 11, 13, 14) == [(QUEUED, 2), (QUEUED, 2), (QUEUED, 2), (QUEUED, 3)]
+    assert states(house, wave, 15) == [(QUEUED, 1)]
+    assert due(house, wave) == [10, 11, 13, 14]
+    with house.begin() as conn:
+        conn.execute("UPDATE wave SET state = 'running' WHERE id = %s", (wave.id,))
+        window = open_window(conn, wave.id, want=3)
+        assert conn.execute("SELECT lo, hi FROM send_window WHERE id = %s", (window,)).fetchone() == (15, 18)
+
+
 def test_a_hole_is_uncertain_while_a_named_journal_is_nowhere(house: House, wave: Wave) -> None:
     """A journal that windows name and that nobody has may have told of it."""
     with house.begin() as conn:
